@@ -1,0 +1,205 @@
+import { mismatch } from "./errors.ts";
+import type { AgentEvent, GapEvent, Outcome, ProgressReport, SessionEvent } from "./event.ts";
+import { agentEvent, endEvent, fitEvent, utf8Length } from "./report.ts";
+import { type DropReason, Hooks } from "./hooks.ts";
+import type { SinkObject } from "./reporter.ts";
+import { Session, type SessionHost } from "./session.ts";
+import type { LogLimits } from "./session-log.ts";
+import { type SessionLimits, Sessions } from "./sessions.ts";
+import { Pulse } from "./timers.ts";
+import { Turn } from "./turn.ts";
+
+/** The checked options of a bus. */
+export interface BusLimits extends SessionLimits {
+  readonly history: LogLimits;
+  readonly maxFollowersPerSession: number;
+  readonly maxFollowers: number;
+  readonly maxEventBytes: number;
+  readonly strict: boolean;
+}
+
+/** What an entry costs beside its message: the other fields and the frame around them. */
+const ENTRY_BYTES = 160;
+/** JSON needs at most this many bytes for one byte of text: `\u0000`. */
+const MAX_ESCAPE = 6;
+
+/** The one place where anything gets into a log; what a bus and everything that serves it share. */
+export class BusCore implements SessionHost {
+  readonly limits: BusLimits;
+  readonly history: LogLimits;
+  readonly hooks = new Hooks();
+  readonly turn = new Turn();
+  readonly pulse = new Pulse();
+  readonly sessions: Sessions;
+  /** No new runs, no new followers. */
+  closing = false;
+  /** No more reports either. */
+  closed = false;
+  bytes = 0;
+  followers = 0;
+  events = 0;
+  gaps = 0;
+  drops = 0;
+
+  constructor(limits: BusLimits) {
+    this.limits = limits;
+    this.history = limits.history;
+    this.sessions = new Sessions(this, limits, this.pulse);
+  }
+
+  /** The session to report to, in its current incarnation or a new one. */
+  open(sessionId: string): Session {
+    if (!this.closed) return this.sessions.open(sessionId);
+    return new Session(sessionId, this);
+  }
+
+  /** Appends what any sink may be handed. */
+  readonly accept = (session: Session, event: SessionEvent): boolean => {
+    switch (event.t) {
+      case "agent_event":
+        return this.append(session, event);
+      case "run_end":
+        return this.#appendAnyway(session, event);
+      case "session_end":
+        return this.endWith(session, { status: event.status, message: event.msg, data: event.data });
+      case "gap":
+        return this.append(session, droppedGap(event.lost ?? event.missed));
+      default:
+        throw mismatch("event.t", "the type of a session's event", (event as { t?: unknown }).t);
+    }
+  };
+
+  append(session: Session, given: AgentEvent | GapEvent): boolean {
+    if (this.closed) return this.drop(session.id, "closed");
+    if (session.outcome !== undefined) return this.drop(session.id, "ended");
+    const event = Object.isFrozen(given) ? given : Object.freeze({ ...given });
+    // From the lengths, where that settles it: encoding waits until a follower needs it.
+    const rough = roughBytes(event);
+    if (rough * MAX_ESCAPE <= this.limits.maxEventBytes) return this.#write(session, event, rough);
+    const json = JSON.stringify(event);
+    const bytes = utf8Length(json);
+    if (bytes <= this.limits.maxEventBytes) return this.#write(session, event, bytes, json);
+    return this.#write(session, this.#fitted(session, event), this.limits.maxEventBytes);
+  }
+
+  /** Ends the session; the first end wins. */
+  readonly endWith = (session: Session, outcome: Outcome): boolean => {
+    if (this.closed) return this.drop(session.id, "closed");
+    if (session.outcome !== undefined) return false;
+    // Before the entry: what a listener reports when it sees the end comes too late.
+    session.outcome = outcome;
+    this.#appendAnyway(session, endEvent(outcome, undefined, this.faultOf(session.id)), true);
+    this.sessions.ended(session);
+    for (const run of session.runs) run.cancel(outcome);
+    this.hooks.emit("end", session.id, outcome);
+    return true;
+  };
+
+  endRun(session: Session, run: string, outcome: Outcome): void {
+    if (!this.closed) this.#appendAnyway(session, endEvent(outcome, run, this.faultOf(session.id)));
+  }
+
+  /** A session's sink. */
+  sinkOf(session: Session): SinkObject & { sessionId: string; epoch: string } {
+    return {
+      sessionId: session.id,
+      epoch: session.epoch,
+      event: (event) => this.accept(session, event),
+      end: (outcome) => void this.endWith(session, outcome),
+      error: this.faultOf(session.id),
+    };
+  }
+
+  /** Checks a report and appends it to the open session, or opens it. */
+  publish(sessionId: string, report: ProgressReport): boolean {
+    if (this.closed) return this.drop(sessionId, "closed");
+    if (this.sessions.find(sessionId)?.outcome !== undefined) return this.drop(sessionId, "ended");
+    const event = agentEvent(report, {}, this.faultOf(sessionId));
+    return event !== undefined && this.append(this.open(sessionId), event);
+  }
+
+  /** What becomes of a fault in a report: thrown when strict, else told to the `error` hook. */
+  faultOf(sessionId: string): (error: Error) => void {
+    return (error) => {
+      if (this.limits.strict) throw error;
+      this.hooks.fail(error, sessionId);
+    };
+  }
+
+  drop(sessionId: string, reason: DropReason): false {
+    this.drops++;
+    this.hooks.emit("drop", sessionId, reason);
+    return false;
+  }
+
+  /** To be called for each follower that is told of a gap. */
+  told(sessionId: string, gap: GapEvent): void {
+    this.gaps++;
+    this.hooks.emit("gap", sessionId, gap);
+  }
+
+  #write(session: Session, event: AgentEvent | GapEvent, bytes: number, json?: string): boolean {
+    if (!this.sessions.admit(session)) return this.#refuse(session);
+    if (!this.sessions.fits(session, bytes)) return this.#refuse(session);
+    if (session.lost > 0) this.#tellLost(session);
+    this.events++;
+    session.append(event, bytes, json);
+    return true;
+  }
+
+  #refuse(session: Session): false {
+    if (this.sessions.superseded(session)) return this.drop(session.id, "ended");
+    session.lost++;
+    return this.drop(session.id, "full");
+  }
+
+  /** Ends are never refused by a limit. */
+  #appendAnyway(session: Session, given: SessionEvent, isEnd = false): boolean {
+    if (!isEnd && session.outcome !== undefined) return this.drop(session.id, "ended");
+    if (!this.sessions.admit(session)) this.sessions.remember(session);
+    if (session.lost > 0) this.#tellLost(session);
+    const json = JSON.stringify(given);
+    const bytes = utf8Length(json);
+    this.events++;
+    if (bytes <= this.limits.maxEventBytes) session.append(given, bytes, json);
+    else session.append(this.#fitted(session, given), this.limits.maxEventBytes);
+    return true;
+  }
+
+  #tellLost(session: Session): void {
+    const gap = droppedGap(session.lost);
+    session.lost = 0;
+    this.events++;
+    session.append(gap, ENTRY_BYTES);
+  }
+
+  #fitted<E extends SessionEvent>(session: Session, event: E): E {
+    return fitEvent(event, this.limits.maxEventBytes, this.faultOf(session.id));
+  }
+}
+
+/** About how many bytes `event` takes; unknown, hence infinite, where there is `data`. */
+function roughBytes(event: AgentEvent | GapEvent): number {
+  if (event.t === "gap") return ENTRY_BYTES;
+  return event.data === undefined ? ENTRY_BYTES + event.agent.length + utf8Length(event.msg) : Infinity;
+}
+
+function droppedGap(lost: number | undefined): GapEvent {
+  return Object.freeze({ t: "gap", reason: "dropped", ...(lost !== undefined && { lost }) });
+}
+
+// A property under a registered symbol, not a WeakMap: the ESM and the CommonJS copy of this package must
+// recognise each other's buses. Versioned by its name.
+const CORE = Symbol.for("session-progress/bus/v1");
+
+/** Makes `bus` recognisable to handlers. */
+export function attachCore(bus: object, core: BusCore): void {
+  Object.defineProperty(bus, CORE, { value: core });
+}
+
+/** @throws {TypeError} Unless `bus` came from `createEventBus`. */
+export function coreOf(bus: unknown): BusCore {
+  const core = typeof bus === "object" && bus !== null ? (bus as { [CORE]?: BusCore })[CORE] : undefined;
+  if (core === undefined) throw mismatch("bus", "what createEventBus() returned", bus);
+  return core;
+}

@@ -1,0 +1,35 @@
+interface NodeProcess {
+  emitWarning?(message: string, options: { type: string; detail?: string | undefined }): void;
+  getBuiltinModule?(id: "node:util"): { debuglog(section: string): (message: string) => void };
+}
+
+const node = (globalThis as { process?: NodeProcess }).process;
+const said = new Set<string>();
+let debuglog: ((message: string) => void) | undefined;
+
+/**
+ * Says `message` once a process (a Node process warning, elsewhere `reportError`).
+ *
+ * The last resort for an error that nobody listens for: nothing is swallowed, nothing floods the log.
+ */
+export function warnOnce(kind: string, message: string, cause?: unknown): void {
+  if (said.has(kind)) return;
+  said.add(kind);
+  const detail = cause instanceof Error ? (cause.stack ?? cause.message) : undefined;
+  if (node?.emitWarning) node.emitWarning(message, { type: "SessionProgressWarning", detail });
+  else if (typeof reportError === "function") reportError(new Error(message, { cause }));
+}
+
+/** Says `message` once a process when `NODE_DEBUG=session-progress` is set. */
+export function debugOnce(kind: string, message: string): void {
+  if (said.has(kind)) return;
+  said.add(kind);
+  debuglog ??= node?.getBuiltinModule?.("node:util").debuglog("session-progress") ?? (() => undefined);
+  debuglog(message);
+}
+
+/** Tells `failed` when `answer` is a promise that rejects: callbacks may be async, but nobody awaits them. */
+export function catchRejection(answer: unknown, failed: (thrown: unknown) => void): void {
+  if (typeof answer !== "object" || answer === null || !("then" in answer)) return;
+  Promise.resolve(answer).catch(failed);
+}

@@ -1,0 +1,70 @@
+/**
+ * What went wrong, for code to branch on.
+ *
+ * - `closed`: the event bus has been closed.
+ * - `ended`: the session was ended from elsewhere (the reason of an aborted `signal`).
+ * - `headers_sent`: a handler was given a response whose headers had gone out already.
+ */
+export type SessionProgressErrorCode = "closed" | "ended" | "headers_sent";
+
+// A brand instead of `instanceof`: the ESM and the CommonJS copy of this class are different objects.
+const BRAND = Symbol.for("session-progress/error/v1");
+
+/**
+ * The one error class of this library, told apart by {@link SessionProgressError.code}.
+ *
+ * Misuse (a malformed option, a session id with a line break) is a plain `TypeError` instead. Check with
+ * {@link isSessionProgressError}, which also recognises errors of another copy of this package.
+ */
+export class SessionProgressError extends Error {
+  override readonly name = "SessionProgressError";
+  /** What went wrong, stable across versions. */
+  readonly code: SessionProgressErrorCode;
+
+  constructor(code: SessionProgressErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/**
+ * Whether `value` is a {@link SessionProgressError}, from whichever copy of this package it came.
+ *
+ * @example
+ * ```ts
+ * if (isSessionProgressError(error) && error.code === "closed") return;
+ * ```
+ */
+export function isSessionProgressError(value: unknown): value is SessionProgressError {
+  return typeof value === "object" && value !== null && BRAND in value;
+}
+
+/** A `TypeError` that names the thing, what was expected and what came. */
+export function mismatch(name: string, expected: string, got: unknown): TypeError {
+  return new TypeError(`Expected \`${name}\` to be ${expected}, got ${describe(got)}`);
+}
+
+/** Whatever was thrown, as an `Error`. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
+}
+
+function describe(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return value.length > 40
+        ? `a string of ${value.length} characters`
+        : `${JSON.stringify(value)} (string)`;
+    case "number":
+    case "boolean":
+    case "undefined":
+      return String(value);
+    case "bigint":
+      return `${value}n (bigint)`;
+    case "object":
+      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+    default:
+      return `a ${typeof value}`;
+  }
+}

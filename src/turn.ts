@@ -1,0 +1,48 @@
+import { runOutside } from "./context.ts";
+import { afterTurn } from "./timers.ts";
+
+/** What has something for its followers at the end of the turn. */
+export interface Flushable {
+  flush(): void;
+}
+
+/**
+ * Collects what was reported in one turn of the event loop, so that it leaves as one write a follower.
+ *
+ * A turn begins with its first report and is over when everything reported in it was offered.
+ */
+export class Turn {
+  /** Which turn this is; a new one begins with the first report after a flush. */
+  number = 0;
+  #flushing = false;
+  #scheduled = false;
+  #marked = new Set<Flushable>();
+
+  /** Whether reports of this turn are still being collected or offered. */
+  get active(): boolean {
+    return this.#scheduled || this.#flushing;
+  }
+
+  /** Has `session` flushed at the end of this turn. */
+  mark(session: Flushable): void {
+    this.#marked.add(session);
+    if (this.#scheduled) return;
+    if (!this.#flushing) this.number++;
+    this.#scheduled = true;
+    afterTurn(this.#end);
+  }
+
+  /** Offers everything now. */
+  flush(): void {
+    runOutside(this.#end);
+  }
+
+  readonly #end = (): void => {
+    this.#scheduled = false;
+    const marked = this.#marked;
+    this.#marked = new Set();
+    this.#flushing = true;
+    for (const session of marked) session.flush();
+    this.#flushing = false;
+  };
+}

@@ -1,0 +1,44 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+import tsconfig from "./tsconfig.json" with { type: "json" };
+
+/** `session-progress` means src/ in every project but `dist`, as for tsc and tsx. */
+const alias = Object.entries(tsconfig.compilerOptions.paths).map(([specifier, [file]]) => ({
+  find: new RegExp(`^${specifier}$`),
+  replacement: fileURLToPath(new URL(file ?? "", import.meta.url)),
+}));
+
+function project(name: string, settings: object = {}) {
+  return {
+    extends: true as const,
+    resolve: { alias: name === "dist" ? [] : alias },
+    test: { name, include: [`test/${name}/**/*.test.ts`], ...settings },
+  };
+}
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    pool: "forks",
+    execArgv: ["--expose-gc"],
+    maxWorkers: 2,
+    passWithNoTests: true,
+    coverage: { provider: "v8", include: ["src/**"] },
+    projects: [
+      project("unit"),
+      project("integration"),
+      project("types", {
+        include: [],
+        typecheck: {
+          enabled: true,
+          only: true,
+          include: ["test/types/**/*.test-d.ts"],
+          tsconfig: "test/types/tsconfig.json",
+        },
+      }),
+      project("dist", { server: { deps: { external: [/(?<!\/test)\/dist\//] } } }),
+      project("redis"),
+      project("browser", { fileParallelism: false }),
+    ],
+  },
+});
