@@ -3,13 +3,14 @@ import type { LogStep, SessionLog } from "./session-log.ts";
 import { utf8Length } from "./report.ts";
 import { encodeEvent } from "./sse/encode.ts";
 
-/** Some of a log, ready to be written to every follower at the same position. */
-export interface Chunk {
+/** Some of a log, in the format of a transport. */
+export interface Chunk<P> {
   /** The position before it. */
   readonly from: number;
   /** The position after it. */
   readonly to: number;
-  readonly bytes: Uint8Array;
+  /** `undefined` when everything in it was withheld. */
+  readonly payload: P | undefined;
   /** The gaps inside, to be counted for each follower that is told. */
   readonly gaps: readonly GapEvent[];
   /** Whether it holds the session's end. */
@@ -38,7 +39,7 @@ const EVENT_NAMES: Record<SessionEvent["t"], string> = {
 export class Frames {
   readonly #epoch: string;
   readonly #log: SessionLog;
-  #chunks: Chunk[] = [];
+  #chunks: Chunk<Uint8Array>[] = [];
 
   constructor(epoch: string, log: SessionLog) {
     this.#epoch = epoch;
@@ -46,7 +47,7 @@ export class Frames {
   }
 
   /** What follows `position`, at most {@link MAX_WRITE_BYTES}; `undefined` when there is nothing. */
-  after(position: number): Chunk | undefined {
+  after(position: number): Chunk<Uint8Array> | undefined {
     for (const chunk of this.#chunks) if (chunk.from === position) return chunk;
     const chunk = this.collect(position);
     if (chunk === undefined) return undefined;
@@ -56,7 +57,10 @@ export class Frames {
   }
 
   /** As {@link Frames.after}, for one follower alone: `admit` says which events it sees. */
-  collect(position: number, admit: (event: SessionEvent) => boolean = everything): Chunk | undefined {
+  collect(
+    position: number,
+    admit: (event: SessionEvent) => boolean = everything,
+  ): Chunk<Uint8Array> | undefined {
     let to = position;
     let text = "";
     let bytes = 0;
@@ -74,7 +78,8 @@ export class Frames {
       }
       to = step.position;
     }
-    return to === position ? undefined : { from: position, to, bytes: encodeUtf8(text), gaps, ended };
+    if (to === position) return undefined;
+    return { from: position, to, payload: text === "" ? undefined : encodeUtf8(text), gaps, ended };
   }
 
   /** Lets the shared bytes go, when nobody is left to share them. */

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SessionEventBus } from "../bus.ts";
 import { SessionProgressError } from "../errors.ts";
-import type { ByteSink } from "../sse/byte-sink.ts";
+import type { ByteSink } from "../sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
@@ -31,7 +31,7 @@ export function sseHandler<Req extends IncomingMessage = IncomingMessage>(
         "The response's headers were sent before sseHandler got it.",
       );
     }
-    handle(new NodeExchange(req, res));
+    void handle(new NodeExchange(req, res));
   };
 }
 

@@ -1,13 +1,12 @@
 import { type BusCore, coreOf } from "../bus-core.ts";
+import { Connection, type ConnectionLimits, type Wire } from "../connection.ts";
 import { mismatch } from "../errors.ts";
 import type { AgentEvent } from "../event.ts";
 import { resumeAt } from "../follow.ts";
 import type { Session } from "../session.ts";
 import { checkWhole, isSessionId } from "../sessions.ts";
 import { settlesWithin } from "../timers.ts";
-import type { ByteSink } from "./byte-sink.ts";
-import { encodeEvent } from "./encode.ts";
-import { EventStream, spread, type StreamSettings } from "./event-stream.ts";
+import { type ByteSink, encodeClosing, eventStreamWire } from "./event-stream.ts";
 
 /** An answer instead of a stream, as `application/problem+json`. */
 export interface Refusal {
@@ -64,8 +63,8 @@ export interface Exchange<Req> {
   stream(headers: Record<string, string>): ByteSink;
 }
 
-/** Answers one exchange. Never throws and never rejects. */
-export type ExchangeHandler<Req> = (exchange: Exchange<Req>) => void;
+/** Answers one exchange, unless its client has left. Never throws and never rejects. */
+export type ExchangeHandler<Req> = (exchange: Exchange<Req>) => Promise<void>;
 
 /**
  * The whole of answering `GET /events?session_id=…`, for any framework.
@@ -75,20 +74,25 @@ export type ExchangeHandler<Req> = (exchange: Exchange<Req>) => void;
 export function createHandler<Req>(bus: unknown, options: SseOptions<Req> = {}): ExchangeHandler<Req> {
   const core = coreOf(bus);
   const handler = new Handler(core, options, checkSettings(options));
-  return (exchange) => {
-    void handler.handle(exchange);
-  };
+  return (exchange) => handler.handle(exchange);
+}
+
+/** The checked options of a handler that are numbers. */
+interface StreamSettings extends ConnectionLimits {
+  readonly retryMs: number;
 }
 
 class Handler<Req> {
   readonly #core: BusCore;
   readonly #options: SseOptions<Req>;
   readonly #settings: StreamSettings;
+  readonly #wire: Wire<Uint8Array>;
 
   constructor(core: BusCore, options: SseOptions<Req>, settings: StreamSettings) {
     this.#core = core;
     this.#options = options;
     this.#settings = settings;
+    this.#wire = eventStreamWire(settings);
   }
 
   async handle(exchange: Exchange<Req>): Promise<void> {
@@ -146,7 +150,7 @@ class Handler<Req> {
     const headers = exchange.isHttp1 ? { ...STREAM_HEADERS, Connection: "keep-alive" } : STREAM_HEADERS;
     if (closing) {
       // Not a 503: it would stop EventSource for good.
-      exchange.answer(200, headers, encodeEvent({ retry: spread(this.#settings.retryMs) }));
+      exchange.answer(200, headers, encodeClosing(this.#settings.retryMs));
       return undefined;
     }
     const known = sessions.find(sessionId);
@@ -170,7 +174,7 @@ class Handler<Req> {
       filter: filter && ((event: AgentEvent) => filter(event, request)),
     };
     const sink = exchange.stream(headers);
-    new EventStream(this.#core, sessions.join(sessionId), sink, start, this.#settings).open(start);
+    new Connection(this.#core, sessions.join(sessionId), sink, this.#wire, this.#settings, start);
     return undefined;
   }
 
