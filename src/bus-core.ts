@@ -132,6 +132,12 @@ export class BusCore implements SessionHost {
     return false;
   }
 
+  /** Whether one more connection, to `session`, would be too many. */
+  isFull(session: Session | undefined): boolean {
+    const { maxFollowers, maxFollowersPerSession } = this.limits;
+    return this.followers >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
+  }
+
   /** To be called for each follower that is told of a gap. */
   told(sessionId: string, gap: GapEvent): void {
     this.gaps++;

@@ -128,7 +128,9 @@ export function fitEvent<E extends SessionEvent>(event: E, maxBytes: number, fau
       ),
     );
   }
-  return Object.freeze({ ...rest, ...("msg" in event && { msg: cut }), ...(keepsData && { data }) }) as E;
+  const fitted: { msg?: string; data?: unknown } = { ...event, ...("msg" in event && { msg: cut }) };
+  if (!keepsData) delete fitted.data;
+  return Object.freeze(fitted) as E;
 }
 
 /** Bytes of `text` in UTF-8; where there is no `Buffer` to count, an upper bound. */

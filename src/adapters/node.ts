@@ -1,17 +1,23 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { SessionEventBus } from "../bus.ts";
 import { SessionProgressError } from "../errors.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
+import { checkFramework } from "./framework.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
 
+type AnyRequest = IncomingMessage | Http2ServerRequest;
+type AnyResponse = ServerResponse | Http2ServerResponse;
+
 /**
- * Answers `GET /events?session_id=…` as an event stream, on a plain Node server or anything with its `req`
- * and `res`.
+ * Answers `GET /events?session_id=…` as an event stream, on a plain Node server (HTTP/1 and HTTP/2) or
+ * anything that has its `req` and `res`: Fastify's and Koa's raw ones too.
  *
  * Every answer is its own, refusals included, so mount it where nothing else answers.
- * @throws {TypeError} If `bus` is no event bus or an option is malformed.
+ * @throws {TypeError} If `bus` is no event bus or an option is malformed; from the returned handler, if it is
+ *   called with another framework's arguments.
  * @throws {SessionProgressError} `headers_sent`, from the returned handler.
  * @example
  * ```ts
@@ -19,12 +25,13 @@ export type { Refusal, SseOptions } from "../sse/handler.ts";
  * createServer((req, res) => (req.url?.startsWith("/events") ? events(req, res) : res.writeHead(404).end()));
  * ```
  */
-export function sseHandler<Req extends IncomingMessage = IncomingMessage>(
+export function sseHandler<Req extends AnyRequest = IncomingMessage>(
   bus: SessionEventBus,
   options?: SseOptions<Req>,
-): (req: Req, res: ServerResponse) => void {
+): (req: Req, res: AnyResponse) => void {
   const handle = createHandler(bus, options);
   return (req, res) => {
+    checkFramework("node", req, res);
     if (res.headersSent) {
       throw new SessionProgressError(
         "headers_sent",
@@ -35,14 +42,14 @@ export function sseHandler<Req extends IncomingMessage = IncomingMessage>(
   };
 }
 
-class NodeExchange<Req extends IncomingMessage> implements Exchange<Req> {
+class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
   readonly request: Req;
   readonly method: string;
   readonly url: string;
   readonly isHttp1: boolean;
-  readonly #res: ServerResponse;
+  readonly #res: AnyResponse;
 
-  constructor(req: Req, res: ServerResponse) {
+  constructor(req: Req, res: AnyResponse) {
     this.request = req;
     this.method = req.method ?? "GET";
     this.url = req.url ?? "";
@@ -53,7 +60,10 @@ class NodeExchange<Req extends IncomingMessage> implements Exchange<Req> {
   /** Not `req.destroyed`: a request whose body was parsed is over, its client is not gone. */
   get gone(): boolean {
     const res = this.#res;
-    return res.destroyed || res.closed || res.headersSent || res.socket?.destroyed === true;
+    if (res.headersSent || res.writableEnded) return true;
+    return isHttp2(res)
+      ? res.stream.destroyed
+      : res.destroyed || res.closed || res.socket?.destroyed === true;
   }
 
   header(name: string): string | undefined {
@@ -62,27 +72,36 @@ class NodeExchange<Req extends IncomingMessage> implements Exchange<Req> {
   }
 
   answer(status: number, headers: Record<string, string>, body: string): void {
-    this.#res.writeHead(status, headers);
-    this.#res.end(body);
+    const res = this.#res as ServerResponse;
+    res.writeHead(status, headers);
+    res.end(body);
   }
 
   stream(headers: Record<string, string>): ByteSink {
     const res = this.#res;
-    // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
-    res.socket?.setTimeout(0);
-    res.socket?.setNoDelay(true);
-    res.writeHead(200, headers);
+    if (!isHttp2(res)) {
+      // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
+      res.socket?.setTimeout(0);
+      res.socket?.setNoDelay(true);
+    }
+    (res as ServerResponse).writeHead(200, headers);
     return new ResponseSink(res);
   }
+}
+
+function isHttp2(res: AnyResponse): res is Http2ServerResponse {
+  return "stream" in res;
 }
 
 class ResponseSink implements ByteSink {
   onDrain = (): void => undefined;
   onClose = (): void => undefined;
   readonly #res: ServerResponse;
+  readonly #http2: Http2ServerResponse["stream"] | undefined;
 
-  constructor(res: ServerResponse) {
-    this.#res = res;
+  constructor(res: AnyResponse) {
+    this.#res = res as ServerResponse;
+    this.#http2 = isHttp2(res) ? res.stream : undefined;
     res.on("drain", () => {
       this.onDrain();
     });
@@ -101,9 +120,9 @@ class ResponseSink implements ByteSink {
     return this.#res.write(bytes);
   }
 
-  /** Node corks a response's socket from its first write to the end of the turn. */
+  /** Node corks an HTTP/1 response's socket from its first write to the end of the turn. */
   flush(): void {
-    this.#res.socket?.uncork();
+    if (this.#http2 === undefined) this.#res.socket?.uncork();
   }
 
   end(): void {
@@ -111,6 +130,6 @@ class ResponseSink implements ByteSink {
   }
 
   destroy(): void {
-    this.#res.destroy();
+    (this.#http2 ?? this.#res).destroy();
   }
 }

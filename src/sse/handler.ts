@@ -3,7 +3,6 @@ import { Connection, type ConnectionLimits, type Wire } from "../connection.ts";
 import { mismatch } from "../errors.ts";
 import type { AgentEvent } from "../event.ts";
 import { resumeAt } from "../follow.ts";
-import type { Session } from "../session.ts";
 import { checkWhole, isSessionId } from "../sessions.ts";
 import { settlesWithin } from "../timers.ts";
 import { type ByteSink, encodeClosing, eventStreamWire } from "./event-stream.ts";
@@ -155,7 +154,7 @@ class Handler<Req> {
     }
     const known = sessions.find(sessionId);
     if (this.#options.mustExist === true && !known?.opened) return { status: 404 };
-    if (this.#isFull(known)) return { status: 429, headers: { "Retry-After": "5" } };
+    if (this.#core.isFull(known)) return { status: 429, headers: { "Retry-After": "5" } };
     const { position, resume } = resumeAt(known, lastEventId);
     if (known?.outcome !== undefined && resume === "resumed" && position === known.log.head) {
       exchange.answer(204, {}, "");
@@ -176,13 +175,6 @@ class Handler<Req> {
     const sink = exchange.stream(headers);
     new Connection(this.#core, sessions.join(sessionId), sink, this.#wire, this.#settings, start);
     return undefined;
-  }
-
-  #isFull(session: Session | undefined): boolean {
-    const { followers, limits } = this.#core;
-    return (
-      followers >= limits.maxFollowers || (session?.followers.size ?? 0) >= limits.maxFollowersPerSession
-    );
   }
 }
 

@@ -1,0 +1,28 @@
+import type { Context, Env } from "hono";
+import type { SessionEventBus } from "../bus.ts";
+import { createHandler, type SseOptions } from "../sse/handler.ts";
+import { respond } from "./fetch.ts";
+import { checkFramework } from "./framework.ts";
+
+export type { Refusal, SseOptions } from "../sse/handler.ts";
+
+/**
+ * Answers `GET /events?session_id=…` as an event stream, for Hono on any runtime. The options' callbacks get
+ * Hono's context, with what middleware has put there.
+ *
+ * @throws {TypeError} If `bus` is no event bus or an option is malformed.
+ * @example
+ * ```ts
+ * app.get("/events", sseHandler(bus, { authorize: (c, sessionId, owner) => c.get("userId") === owner }));
+ * ```
+ */
+export function sseHandler<E extends Env = Env>(
+  bus: SessionEventBus,
+  options?: SseOptions<Context<E>>,
+): (c: Context<E>) => Promise<Response> {
+  const handle = createHandler(bus, options);
+  return (c) => {
+    checkFramework("hono", c);
+    return respond(handle, c, c.req.raw);
+  };
+}
