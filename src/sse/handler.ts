@@ -95,14 +95,22 @@ class Handler<Req> {
   }
 
   async handle(exchange: Exchange<Req>): Promise<void> {
-    let refusal: Refusal | undefined;
     try {
-      refusal = await this.#admit(exchange);
+      const refusal = await this.#admit(exchange);
+      if (refusal !== undefined && !exchange.gone) refuse(exchange, refusal);
     } catch (thrown) {
-      this.#core.hooks.fail(thrown);
-      refusal = { status: 500 };
+      this.#fail(exchange, thrown);
     }
-    if (refusal !== undefined && !exchange.gone) refuse(exchange, refusal);
+  }
+
+  /** Also for a refusal that cannot be sent: its headers may be malformed, its detail no JSON. */
+  #fail(exchange: Exchange<Req>, thrown: unknown): void {
+    this.#core.hooks.fail(thrown);
+    try {
+      if (!exchange.gone) refuse(exchange, { status: 500 });
+    } catch (again) {
+      this.#core.hooks.fail(again);
+    }
   }
 
   /** Begins the stream, in the same turn unless something has to be waited for, or says why not. */
