@@ -27,9 +27,9 @@ const MAX_ESCAPE = 6;
 export class BusCore implements SessionHost {
   readonly limits: BusLimits;
   readonly history: LogLimits;
-  readonly hooks = new Hooks();
-  readonly turn = new Turn();
-  readonly pulse = new Pulse();
+  readonly hooks: Hooks = new Hooks();
+  readonly turn: Turn = new Turn();
+  readonly pulse: Pulse = new Pulse();
   readonly sessions: Sessions;
   /** No new runs, no new followers. */
   closing = false;
@@ -37,6 +37,8 @@ export class BusCore implements SessionHost {
   closed = false;
   bytes = 0;
   followers = 0;
+  /** Connections that hold a socket, ended ones included. */
+  connections = 0;
   events = 0;
   gaps = 0;
   drops = 0;
@@ -135,7 +137,7 @@ export class BusCore implements SessionHost {
   /** Whether one more connection, to `session`, would be too many. */
   isFull(session: Session | undefined): boolean {
     const { maxFollowers, maxFollowersPerSession } = this.limits;
-    return this.followers >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
+    return this.connections >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
   }
 
   /** To be called for each follower that is told of a gap. */
@@ -148,7 +150,6 @@ export class BusCore implements SessionHost {
     if (!this.sessions.admit(session)) return this.#refuse(session);
     if (!this.sessions.fits(session, bytes)) return this.#refuse(session);
     if (session.lost > 0) this.#tellLost(session);
-    this.events++;
     session.append(event, bytes, json);
     return true;
   }
@@ -166,7 +167,6 @@ export class BusCore implements SessionHost {
     if (session.lost > 0) this.#tellLost(session);
     const json = JSON.stringify(given);
     const bytes = utf8Length(json);
-    this.events++;
     if (bytes <= this.limits.maxEventBytes) session.append(given, bytes, json);
     else session.append(this.#fitted(session, given), this.limits.maxEventBytes);
     return true;
@@ -175,7 +175,6 @@ export class BusCore implements SessionHost {
   #tellLost(session: Session): void {
     const gap = droppedGap(session.lost);
     session.lost = 0;
-    this.events++;
     session.append(gap, ENTRY_BYTES);
   }
 

@@ -123,6 +123,7 @@ export class Connection<P> implements Follower, Beating {
   /** Says the first words and attaches: all in one turn, so that nothing falls between log and live. */
   #open(resume: Resume): void {
     if (resume === "reset") this.#core.told(this.session.id, RESET);
+    this.#core.connections++;
     this.#core.pulse.join(this, this.#beatMs);
     this.session.add(this);
     this.#write(this.#wire.ready(this.session, this.#position, resume));
@@ -220,6 +221,7 @@ export class Connection<P> implements Follower, Beating {
   #closed(): void {
     this.#ended = true;
     this.#leave();
+    this.#core.connections--;
     this.#core.pulse.leave(this, this.#beatMs);
     this.#resolveClosed();
   }

@@ -87,10 +87,17 @@ export function createReporter(...sinks: Sink[]): Reporter {
 export function reportProgress(report: ProgressReport): boolean {
   const store = ambientStore();
   if (store === undefined) {
-    debugOnce("outside", "reportProgress() was called outside a session; such reports go nowhere.");
+    if (!saidOutside) sayOutside();
     return false;
   }
   return store.reporter.report(report);
+}
+
+let saidOutside = false;
+
+function sayOutside(): void {
+  saidOutside = true;
+  debugOnce("outside", "reportProgress() was called outside a session; such reports go nowhere.");
 }
 
 /**
@@ -164,6 +171,7 @@ interface TargetOptions {
 /** Builds the event once and hands it to every sink. */
 export function sinkTarget(sinks: readonly SinkObject[], options: TargetOptions = {}): Target {
   let ended = false;
+  let ending = Promise.resolve();
   const fault = (error: TypeError): void => {
     const seers = sinks.filter((sink) => sink.error !== undefined);
     if (seers.length === 0) warnOnce("report", error.message, error);
@@ -181,11 +189,11 @@ export function sinkTarget(sinks: readonly SinkObject[], options: TargetOptions 
       for (const sink of sinks) if (offer(sink, event)) taken = true;
       return taken;
     },
-    async end(outcome) {
-      if (ended) return;
+    end(outcome) {
+      if (ended) return ending;
       ended = true;
-      if (options.end !== undefined) return options.end(outcome);
-      await Promise.all(sinks.map((sink) => endSink(sink, outcome)));
+      ending = options.end?.(outcome) ?? endAll(sinks, outcome);
+      return ending;
     },
     ...sessionOf(sinks),
   };
@@ -218,6 +226,10 @@ function tellLater(sink: SinkObject, thrown: unknown): void {
 function tell(sink: SinkObject, error: Error): void {
   if (sink.error) sink.error(error);
   else warnOnce("sink", `A sink threw: ${error.message}`, error);
+}
+
+async function endAll(sinks: readonly SinkObject[], outcome: Outcome): Promise<void> {
+  await Promise.all(sinks.map((sink) => endSink(sink, outcome)));
 }
 
 async function endSink(sink: SinkObject, outcome: Outcome): Promise<void> {

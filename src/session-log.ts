@@ -1,3 +1,4 @@
+import { NewestOfKind } from "./compaction.ts";
 import type { GapEvent, SessionEvent } from "./event.ts";
 
 /** What a cursor reads in one step: an entry, or the gap before it. */
@@ -40,13 +41,14 @@ export class SessionLog {
 
   readonly #limits: LogLimits;
   readonly #maxKept: number;
-  /** Ascending; none superseded. Lazily made: most sessions never compact. */
+  /** Ascending; none superseded. */
   #kept: LogEntry[] = NONE;
   #keptBytes = 0;
   #tail: LogEntry[] = [];
   /** Where the tail begins inside its array; the slots before are empty. */
   #first = 0;
-  #newest: Map<string, LogEntry> | undefined;
+  /** Made when the log first is full: most sessions never are. */
+  #newest: NewestOfKind<LogEntry> | undefined;
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
@@ -60,15 +62,8 @@ export class SessionLog {
 
   append(event: SessionEvent, bytes: number, json?: string): LogEntry {
     const entry: LogEntry = { position: ++this.head, event, bytes, superseded: false, json };
-    this.#newest ??= new Map();
-    const key = compactionKey(event);
-    const previous = this.#newest.get(key);
-    if (previous !== undefined) {
-      previous.superseded = true;
-      if (previous.position < this.#tailStart()) this.#unkeep(previous);
-    }
-    this.#newest.set(key, entry);
     this.#tail.push(entry);
+    if (this.#newest !== undefined) this.#supersede(this.#newest, entry);
     this.bytes += bytes;
     this.#compact();
     return entry;
@@ -119,8 +114,20 @@ export class SessionLog {
     return this.head - (this.#tail.length - this.#first) + 1;
   }
 
+  #supersede(newest: NewestOfKind<LogEntry>, entry: LogEntry): void {
+    const previous = newest.replace(entry);
+    if (previous === undefined) return;
+    previous.superseded = true;
+    if (previous.position < this.#tailStart()) this.#unkeep(previous);
+  }
+
   #compact(): void {
     const { maxEvents, maxBytes } = this.#limits;
+    if (this.size <= maxEvents && this.bytes <= maxBytes) return;
+    if (this.#newest === undefined) {
+      this.#newest = new NewestOfKind();
+      for (const entry of this.#tail) this.#supersede(this.#newest, entry);
+    }
     while (this.size > maxEvents || this.bytes > maxBytes) {
       if (this.#tail.length - this.#first > 1) this.#shiftTail();
       else if (this.#kept.length > 0) this.#shiftKept();
@@ -148,7 +155,7 @@ export class SessionLog {
 
   #shiftKept(): void {
     const entry = this.#kept[0]!;
-    this.#newest?.delete(compactionKey(entry.event));
+    this.#newest?.delete(entry);
     this.#unkeep(entry);
   }
 
@@ -173,19 +180,3 @@ export class SessionLog {
 }
 
 const NONE: LogEntry[] = [];
-
-/** Entries with the same key supersede each other. */
-function compactionKey(event: SessionEvent): string {
-  switch (event.t) {
-    case "agent_event": {
-      const key = `${event.phase} ${event.agent}`;
-      return event.run === undefined && event.task === undefined
-        ? key
-        : `${key}\0${event.run ?? ""}\0${event.task ?? ""}`;
-    }
-    case "run_end":
-      return `run_end ${event.run}`;
-    default:
-      return event.t;
-  }
-}

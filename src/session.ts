@@ -47,6 +47,8 @@ export interface SessionHost {
   bytes: number;
   /** Followers of all sessions together. */
   followers: number;
+  /** Entries written since the bus was made. */
+  events: number;
 }
 
 /** The epoch of a session that nobody has reported to yet. */
@@ -55,18 +57,22 @@ export const NO_EPOCH = "0";
 /** One incarnation of a session: a log, those who follow it, and its end. */
 export class Session {
   readonly id: string;
-  epoch = NO_EPOCH;
+  epoch: string = NO_EPOCH;
   readonly log: SessionLog;
   /** How it ended; `undefined` while it goes on. */
   outcome: Outcome | undefined;
   /** JSON of whom it belongs to. */
   owner: string | undefined;
-  /** When it was last reported to, followed or ended; `monotonicNow`. */
-  touchedAt = monotonicNow();
+  /** Which of all the bus's entries was its last: tells who was reported to last, without a clock. */
+  touched = 0;
+  /** What `touched` was when a sweep last looked. */
+  touchedThen = 0;
+  /** Since when it is idle, ended or quiet; `monotonicNow`, as far as sweeps can tell. */
+  since: number = monotonicNow();
   /** Reports that found no room since the last entry. */
   lost = 0;
-  readonly followers = new Set<Follower>();
-  readonly runs = new Set<ActiveRun>();
+  readonly followers: Set<Follower> = new Set<Follower>();
+  readonly runs: Set<ActiveRun> = new Set<ActiveRun>();
 
   readonly #host: SessionHost;
   #listeners: readonly Listener[] = NOBODY;
@@ -125,7 +131,7 @@ export class Session {
     const before = this.log.bytes;
     const entry = this.log.append(event, bytes, json);
     this.#host.bytes += this.log.bytes - before;
-    this.touchedAt = monotonicNow();
+    this.touched = ++this.#host.events;
     if (this.followers.size > 0) this.#host.turn.mark(this);
     if (this.#listeners !== NOBODY || this.#host.hooks.has("event")) this.#deliver(entry);
   }

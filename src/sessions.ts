@@ -1,7 +1,7 @@
 import { runOutside } from "./context.ts";
 import { mismatch } from "./errors.ts";
 import { NO_EPOCH, Session, type SessionHost } from "./session.ts";
-import type { Beating, Pulse } from "./timers.ts";
+import { type Beating, monotonicNow, type Pulse } from "./timers.ts";
 
 /** How many sessions there may be, and how long they stay. */
 export interface SessionLimits {
@@ -149,6 +149,7 @@ export class Sessions implements Beating {
 
   /** To be called when `session` has ended. */
   ended(session: Session): void {
+    session.since = monotonicNow();
     if (this.#live.has(session)) this.#ended.add(session);
   }
 
@@ -165,16 +166,17 @@ export class Sessions implements Beating {
   beat(now: number): void {
     const { retentionMs, idleMs } = this.#limits;
     for (const session of this.#ended) {
-      if (now - session.touchedAt < retentionMs) break;
+      if (now - session.since < retentionMs) break;
       this.#hush(session);
     }
     for (const session of this.#live) {
-      if (session.outcome === undefined && !session.followed && now - session.touchedAt >= idleMs) {
-        this.#hush(session);
-      }
+      if (session.outcome !== undefined) continue;
+      if (session.followed || session.touched !== session.touchedThen) session.since = now;
+      else if (now - session.since >= idleMs) this.#hush(session);
+      session.touchedThen = session.touched;
     }
     for (const session of this.#quiet) {
-      if (now - session.touchedAt < REMEMBER_MS) break;
+      if (now - session.since < REMEMBER_MS) break;
       if (!session.followed) this.#forget(session);
     }
     if (this.#live.size + this.#quiet.size === 0) this.#pulse.leave(this, this.#sweepMs);
@@ -205,7 +207,7 @@ export class Sessions implements Beating {
     const candidates = [...this.#live].filter(
       (session) => session !== except && session.outcome === undefined && !session.followed,
     );
-    candidates.sort((a, b) => a.touchedAt - b.touchedAt);
+    candidates.sort((a, b) => a.touched - b.touched);
     const ended = [...this.#ended].filter((session) => !session.followed);
     for (const session of [...ended, ...candidates]) {
       if (!this.#crowded(bytes, 0.95, except)) return;
@@ -219,6 +221,7 @@ export class Sessions implements Beating {
     this.#live.delete(session);
     this.#ended.delete(session);
     this.#quiet.add(session);
+    session.since = monotonicNow();
     if (this.#quiet.size <= this.#limits.maxSessions) return;
     for (const oldest of this.#quiet) {
       if (oldest.followed) continue;
