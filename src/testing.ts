@@ -109,7 +109,10 @@ export async function recordSession<T>(
  * const [first, second] = await collect(bus.follow(sessionId), 2);
  * ```
  */
-export async function collect<T>(iterable: AsyncIterable<T>, count: number = Infinity): Promise<T[]> {
+export async function collect<T>(
+  iterable: AsyncIterable<T>,
+  count: number = Number.POSITIVE_INFINITY,
+): Promise<T[]> {
   const collected: T[] = [];
   if (count <= 0) return collected;
   for await (const item of iterable) {
