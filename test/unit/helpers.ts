@@ -13,6 +13,13 @@ export async function nextTurn(): Promise<void> {
   await immediate();
 }
 
+/** A promise that is settled from outside. */
+export function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {};
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
+}
+
 /** Waits until `condition` holds. */
 export function until(condition: () => boolean): Promise<unknown> {
   return vi.waitUntil(condition, { interval: 5, timeout: 5_000 });
@@ -63,16 +70,14 @@ export function faultsOf(bus: SessionEventBus): Error[] {
   return faults;
 }
 
-/** Process warnings made by `fn`; Node emits them in the next tick. */
-export async function warningsOf(fn: () => unknown): Promise<string[]> {
-  const warnings: string[] = [];
-  const note = (warning: Error): void => void warnings.push(warning.message);
-  process.on("warning", note);
+/** Process warnings made by `fn`, instead of showing them. */
+export async function warningsOf(fn: () => unknown): Promise<unknown[]> {
+  const emitWarning = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
   try {
     await fn();
     await nextTurn();
+    return emitWarning.mock.calls.map(([message]) => message);
   } finally {
-    process.off("warning", note);
+    emitWarning.mockRestore();
   }
-  return warnings;
 }
