@@ -159,13 +159,11 @@ export class Connection<P> implements Follower, Beating {
 
   beat(now: number): void {
     const { keepAliveMs, writeDeadlineMs, maxStreamMs } = this.#limits;
-    if (this.#blockedAt !== undefined) {
-      if (now - this.#blockedAt >= writeDeadlineMs) this.destroy();
-    } else if (this.#ended) {
-      return;
-    } else if (now - this.#openedAt >= maxStreamMs) {
+    if (this.#blockedAt !== undefined && now - this.#blockedAt >= writeDeadlineMs) {
+      this.destroy();
+    } else if (!this.#ended && now - this.#openedAt >= maxStreamMs) {
       this.disconnect(false);
-    } else if (now - this.#wroteAt > keepAliveMs - this.#beatMs) {
+    } else if (this.#blockedAt === undefined && now - this.#wroteAt > keepAliveMs - this.#beatMs) {
       if (this.#wire.keepAlive !== undefined) this.#write(this.#wire.keepAlive);
     }
   }

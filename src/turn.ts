@@ -1,9 +1,9 @@
 import { runOutside } from "./context.ts";
 import { afterTurn } from "./timers.ts";
 
-/** What has something for its followers at the end of the turn. */
+/** What has something for its followers at the end of the turn, or early in it. */
 export interface Flushable {
-  flush(): void;
+  flush(early: boolean): void;
 }
 
 /**
@@ -32,17 +32,21 @@ export class Turn {
     afterTurn(this.#end);
   }
 
-  /** Offers everything now. */
+  /** Offers everything now. The turn goes on: whoever kept up when it began still counts as keeping up. */
   flush(): void {
-    runOutside(this.#end);
+    runOutside(this.#offer, true);
   }
 
   readonly #end = (): void => {
     this.#scheduled = false;
+    this.#offer(false);
+  };
+
+  readonly #offer = (early: boolean): void => {
     const marked = this.#marked;
     this.#marked = new Set();
     this.#flushing = true;
-    for (const session of marked) session.flush();
+    for (const session of marked) session.flush(early);
     this.#flushing = false;
   };
 }

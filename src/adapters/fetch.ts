@@ -88,7 +88,7 @@ class StreamSink implements ByteSink {
       },
       { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.byteLength },
     );
-    signal.addEventListener("abort", this.destroy, { once: true });
+    signal.addEventListener("abort", this.#abandon, { once: true });
   }
 
   get pending(): number {
@@ -108,16 +108,21 @@ class StreamSink implements ByteSink {
     this.#close();
   }
 
-  readonly destroy = (): void => {
+  destroy(): void {
     if (!this.#open) return;
     this.#controller.error(new DOMException("The event stream was cut off.", "AbortError"));
     this.#close();
+  }
+
+  /** The client has left: nobody is there to be told of an error. */
+  readonly #abandon = (): void => {
+    this.end();
   };
 
   #close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#signal.removeEventListener("abort", this.destroy);
+    this.#signal.removeEventListener("abort", this.#abandon);
     this.onClose();
   }
 }

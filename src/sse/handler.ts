@@ -148,8 +148,11 @@ class Handler<Req> {
     const answer = await verdict;
     if (answer === true) return undefined;
     if (typeof answer !== "object") return { status: 403 };
-    if (answer.status >= 400 && answer.status <= 599) return answer;
-    throw mismatch("authorize().status", "from 400 to 599", answer.status);
+    if (!(answer.status >= 400 && answer.status <= 599)) {
+      throw mismatch("authorize().status", "from 400 to 599", answer.status);
+    }
+    // Throws for what cannot be sent; some servers would find out too late for an answer.
+    return { ...answer, headers: Object.fromEntries(new Headers(answer.headers)) };
   }
 
   #begin(exchange: Exchange<Req>, sessionId: string, lastEventId: string): Refusal | undefined {
