@@ -27,6 +27,7 @@ export default defineConfig({
     projects: [
       project("unit"),
       project("integration"),
+      project("docs"),
       project("types", {
         include: [],
         typecheck: {
@@ -36,7 +37,10 @@ export default defineConfig({
           tsconfig: "test/types/tsconfig.json",
         },
       }),
-      project("dist", { server: { deps: { external: [/(?<!\/test)\/dist\//] } } }),
+      project("dist", {
+        globalSetup: "test/dist/setup.ts",
+        server: { deps: { external: [/(?<!\/test)\/dist\//] } },
+      }),
       project("redis"),
       project("browser", { fileParallelism: false }),
     ],

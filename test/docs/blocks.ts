@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export const ROOT = join(import.meta.dirname, "../..");
+
+/** A fenced block of code in a document. */
+export interface Block {
+  /** The document, relative to the root. */
+  readonly file: string;
+  /** Where its code begins, counted from 1. */
+  readonly line: number;
+  readonly language: string;
+  /** What follows the language: `run`, `alone`, `ignore-check` and its reason, or a name. */
+  readonly tag: string;
+  readonly code: string;
+}
+
+/** All documents for people, relative to the root. */
+export function documents(): string[] {
+  const root = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+  const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
+  return [...root, ...docs.map((name) => `docs/${name}`)];
+}
+
+export function read(file: string): string {
+  return readFileSync(join(ROOT, file), "utf8");
+}
+
+export function blocksOf(file: string): Block[] {
+  const text = read(file);
+  return [...text.matchAll(/^```(\w+)(?: ([^\n]+))?\n(.*?)^```$/gms)].map((match) => ({
+    file,
+    line: text.slice(0, match.index).split("\n").length + 1,
+    language: match[1]!,
+    tag: match[2] ?? "",
+    code: match[3]!,
+  }));
+}
+
+export const blocks: readonly Block[] = documents().flatMap(blocksOf);
+
+/** The one block of `file` that is tagged `tag`. */
+export function block(file: string, tag: string): Block {
+  const found = blocks.filter((one) => one.file === file && one.tag === tag);
+  if (found.length !== 1) throw new Error(`${file} has ${found.length} blocks tagged "${tag}"`);
+  return found[0]!;
+}
+
+/** The rows of the table in `file` whose first heading is `heading`; the heading not included. */
+export function table(file: string, heading: string): string[][] {
+  const lines = read(file).split("\n");
+  const at = lines.findIndex((line) => line.startsWith(`| ${heading} `));
+  if (at === -1) throw new Error(`${file} has no table headed "${heading}"`);
+  const rows: string[][] = [];
+  for (const line of lines.slice(at + 2)) {
+    if (!line.startsWith("|")) break;
+    rows.push(
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  }
+  return rows;
+}

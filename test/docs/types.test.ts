@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import ts from "typescript";
+import { expect, it } from "vitest";
+import { type Block, blocks, ROOT } from "./blocks.ts";
+
+const TYPESCRIPT = blocks.filter(({ language }) => language === "ts");
+const IGNORED = /^ignore-check(?: (.+))?$/;
+
+it("every TypeScript block compiles", { timeout: 60_000 }, () => {
+  const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
+  expect(together.length).toBeGreaterThan(5);
+  expect(complaints(together)).toEqual([]);
+});
+
+it("a block that changes types for all others compiles alone, and changes them", { timeout: 60_000 }, () => {
+  const alone = TYPESCRIPT.filter(({ tag }) => tag === "alone");
+  expect(alone).toHaveLength(1);
+  const code = `${alone[0]!.code}
+    import { reportProgress } from "session-progress";
+    reportProgress({ data: { file: "a.ts" } });
+    // @ts-expect-error: no number any more
+    reportProgress({ data: 1 });`;
+  expect(complaints([{ ...alone[0]!, code }])).toEqual([]);
+});
+
+it("a block that is not checked says why", () => {
+  for (const { file, line, tag } of TYPESCRIPT) {
+    const ignored = IGNORED.exec(tag);
+    if (ignored) expect(ignored[1], `${file}:${line}`).toBeDefined();
+  }
+});
+
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
+/** What the compiler finds in `given`, each block a module of its own beside its document. */
+function complaints(given: readonly Block[]): string[] {
+  const config = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path));
+  const { options } = ts.parseJsonConfigFileContent({ ...config.config, files: [] }, ts.sys, ROOT);
+  // House rules of this repository, not of its readers.
+  Object.assign(options, {
+    noPropertyAccessFromIndexSignature: false,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  });
+  const modules = new Map(given.map((one) => [join(ROOT, `${one.file}.${one.line}.ts`), one]));
+  const host = ts.createCompilerHost(options);
+  const { fileExists, getSourceFile } = host;
+  host.fileExists = (path) => modules.has(path) || fileExists(path);
+  host.getSourceFile = (path, target) => {
+    const found = modules.get(path);
+    if (found) return ts.createSourceFile(path, `${found.code}\nexport {};\n`, target);
+    if (!parsed.has(path)) parsed.set(path, getSourceFile(path, target));
+    return parsed.get(path);
+  };
+  const prelude = join(import.meta.dirname, "prelude.d.ts");
+  const program = ts.createProgram({ rootNames: [prelude, ...modules.keys()], options, host });
+  return [...modules].flatMap(([path, { file, line }]) => {
+    const source = program.getSourceFile(path);
+    return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(
+      ({ start = 0, messageText }) => {
+        const at = line + (source?.getLineAndCharacterOfPosition(start).line ?? 0);
+        return `${file}:${at} ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
+      },
+    );
+  });
+}
