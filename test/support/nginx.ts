@@ -1,5 +1,67 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "./eventually.ts";
 import { findProgram } from "./programs.ts";
 
 export function findNginx(): string | undefined {
   return findProgram("NGINX_PATH", ["nginx"]);
+}
+
+/** nginx as it comes, buffering on, in front of `upstream`. */
+export async function startNginx(
+  program: string,
+  upstream: string,
+): Promise<{ origin: string; stop(): Promise<void> }> {
+  const directory = await mkdtemp(join(tmpdir(), "nginx-"));
+  const port = await freePort();
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+    .map((kind) => `${kind}_temp_path ${join(directory, kind)};`)
+    .join(" ");
+  await writeFile(
+    join(directory, "nginx.conf"),
+    `daemon off; master_process off; pid ${join(directory, "pid")}; error_log stderr error;
+     events { worker_connections 64; }
+     http {
+       access_log off; ${temporary}
+       server {
+         listen 127.0.0.1:${port};
+         location / { proxy_pass ${upstream}; proxy_http_version 1.1; proxy_set_header Connection ""; }
+       }
+     }`,
+  );
+  const nginx = spawn(program, ["-p", directory, "-c", join(directory, "nginx.conf")], { stdio: "ignore" });
+  const exited = once(nginx, "exit");
+  const origin = `http://127.0.0.1:${port}`;
+  let up = false;
+  await eventually("nginx answers", () => {
+    if (!up) {
+      fetch(origin).then(
+        () => (up = true),
+        () => {},
+      );
+    }
+    return up;
+  });
+  return {
+    origin,
+    stop: async () => {
+      nginx.kill();
+      await exited;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
 }
