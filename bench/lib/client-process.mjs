@@ -1,0 +1,95 @@
+import { Buffer } from "node:buffer";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { serve } from "./rpc.mjs";
+
+// Followers are bare sockets that count one byte and parse nothing: they must not be what is measured.
+const shared = Buffer.alloc(65_536);
+let followers = [];
+let marker = 0;
+let received = 0;
+let awaited = Infinity;
+let reached = () => {};
+let control;
+
+function count(length) {
+  let found = 0;
+  for (let at = shared.indexOf(marker); at !== -1 && at < length; at = shared.indexOf(marker, at + 1))
+    found++;
+  return found;
+}
+
+function follow({ port, greeting }) {
+  const follower = { received: 0, socket: undefined };
+  follower.socket = connect({
+    port,
+    host: "127.0.0.1",
+    onread: {
+      buffer: shared,
+      callback(length) {
+        const found = count(length);
+        follower.received += found;
+        received += found;
+        if (received >= awaited) reached();
+        return true;
+      },
+    },
+  });
+  follower.socket.on("error", () => {});
+  follower.socket.write(greeting, "latin1");
+  followers.push(follower);
+  return once(follower.socket, "connect");
+}
+
+const actions = {
+  /** Connects a follower for each greeting, `atOnce` at a time. */
+  async follow({ port, greetings, markerByte, atOnce = 200 }) {
+    marker = markerByte.charCodeAt(0);
+    for (let at = 0; at < greetings.length; at += atOnce) {
+      await Promise.all(greetings.slice(at, at + atOnce).map((greeting) => follow({ port, greeting })));
+    }
+  },
+  async control({ port }) {
+    control = connect({ port, host: "127.0.0.1", noDelay: true });
+    await once(control, "connect");
+  },
+  /** From now on tells the server whenever `perTurn` more have arrived. */
+  confirmEach({ perTurn }) {
+    awaited = received + perTurn;
+    reached = () => {
+      awaited += perTurn;
+      control.write("!");
+    };
+  },
+  /** Resolves when `total` have arrived since `reset`. */
+  until: ({ total }) =>
+    new Promise((resolve) => {
+      awaited = total;
+      reached = () => {
+        awaited = Infinity;
+        resolve();
+      };
+      if (received >= awaited) reached();
+    }),
+  reset() {
+    awaited = Infinity;
+    received = 0;
+    for (const follower of followers) follower.received = 0;
+  },
+  /** The least and the most that any follower has. */
+  counts() {
+    let least = Infinity;
+    let most = 0;
+    for (const follower of followers) {
+      least = Math.min(least, follower.received);
+      most = Math.max(most, follower.received);
+    }
+    return { least, most, received };
+  },
+  leave() {
+    for (const { socket } of followers) socket.resetAndDestroy();
+    followers = [];
+  },
+};
+
+serve(actions);

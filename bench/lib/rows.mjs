@@ -1,0 +1,14 @@
+import { BARE } from "./peers.mjs";
+import { ratio, typical } from "./stats.mjs";
+
+/** The table of a fan-out: medians of rounds, and ratios to bare TCP within each round. */
+export function fanoutRows(samples) {
+  return Object.entries(samples).map(([name, own]) => ({
+    server: name,
+    "CPU µs / delivery": typical(own, "cpuUsPerDelivery"),
+    "× bare TCP": ratio(own, samples[BARE], "cpuUsPerDelivery"),
+    "deliveries / s": typical(own, "deliveriesPerSecond"),
+    "stack µs / report": typical(own, "stackUsPerReport"),
+    "peak RSS MiB": Math.max(...own.map((sample) => sample.peakRssMiB)),
+  }));
+}

@@ -1,0 +1,52 @@
+import { createServer } from "node:http";
+import { createEventBus, reportProgress } from "session-progress";
+import { listen } from "../lib/http.mjs";
+import { getEvents, report } from "../lib/load.mjs";
+
+// Only what is measured is loaded.
+const SERVERS = {
+  async node(bus, options) {
+    const { sseHandler } = await import("session-progress/node");
+    return createServer(sseHandler(bus, options));
+  },
+  async express(bus, options) {
+    const { default: express } = await import("express");
+    const { sseHandler } = await import("session-progress/express");
+    return createServer(express().get("/events", sseHandler(bus, options)));
+  },
+  async hono(bus, options) {
+    const { createAdaptorServer } = await import("@hono/node-server");
+    const { Hono } = await import("hono");
+    const { sseHandler } = await import("session-progress/hono");
+    return createAdaptorServer({ fetch: new Hono().get("/events", sseHandler(bus, options)).fetch });
+  },
+};
+
+/** session-progress, reported to from inside the context, over Node http, Express or Hono. */
+export async function start({ over, keepAliveMs, bus: busOptions }) {
+  const bus = createEventBus({ maxFollowers: 20_000, maxFollowersPerSession: 20_000, ...busOptions });
+  const server = await SERVERS[over](bus, { keepAliveMs });
+  const port = await listen(server);
+  const reporters = new Map();
+  return {
+    port,
+    bus,
+    greeting: getEvents,
+    followers: () => bus.stats().followers,
+    turn(sessions, events) {
+      for (const session of sessions) {
+        let reporter = reporters.get(session);
+        if (reporter === undefined) reporters.set(session, (reporter = bus.reporter(session)));
+        reporter.run(() => {
+          for (let n = 0; n < events; n++) reportProgress(report);
+        });
+      }
+    },
+    /** The id of an entry, for a client that comes back: `position` entries were seen. */
+    idAt: (session, position) => `${bus.reporter(session).epoch}-${position}`,
+    problems() {
+      const { gaps, drops } = bus.stats();
+      return [gaps > 0 && `${gaps} gaps`, drops > 0 && `${drops} reports not taken`].filter(Boolean);
+    },
+  };
+}

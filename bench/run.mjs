@@ -1,0 +1,59 @@
+import { prepare } from "./lib/prepare.mjs";
+
+const USAGE = `npm run bench [-- scenario…] [-- --quick] [-- --rounds N]
+npm run bench -- profile <scenario>`;
+
+const names = [
+  "fanout-one",
+  "fanout-many",
+  "hono",
+  "report",
+  "memory",
+  "growth",
+  "reconnect-storm",
+  "keep-alive",
+  "five-approaches",
+];
+
+const { wanted, quick, rounds, profiled } = options(process.argv.slice(2));
+prepare();
+const { markdown, save } = await import("./lib/report.mjs");
+
+if (profiled !== undefined) {
+  const { profile } = await import("./lib/profile.mjs");
+  await profile(profiled, await scenario(profiled));
+} else {
+  for (const name of wanted) {
+    const startedAt = Date.now();
+    const progress = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}\r`);
+    const result = await (await scenario(name)).run({ quick, rounds, progress });
+    console.log(markdown(result));
+    if (!quick) save(name, { order: names.indexOf(name), ...result });
+    console.error(`${name}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
+  }
+}
+
+function scenario(name) {
+  return import(`./scenarios/${name}.mjs`);
+}
+
+function options(args) {
+  const found = { wanted: [], quick: false, rounds: undefined, profiled: undefined };
+  while (args.length > 0) {
+    const arg = args.shift();
+    if (arg === "--quick") found.quick = true;
+    else if (arg === "--rounds") found.rounds = Number(args.shift());
+    else if (arg === "profile") found.profiled = args.shift();
+    else if (names.includes(arg)) found.wanted.push(arg);
+    else if (arg !== "--") fail();
+  }
+  const wrongRounds = found.rounds !== undefined && !(Number.isInteger(found.rounds) && found.rounds > 0);
+  if (wrongRounds || (found.profiled !== undefined && !names.includes(found.profiled))) fail();
+  if (found.wanted.length === 0) found.wanted = names;
+  return found;
+}
+
+function fail() {
+  console.error(`${USAGE}\nscenarios: ${names.join(", ")}`);
+  process.exit(2);
+}
