@@ -38,7 +38,10 @@ export function sseHandler<Req extends AnyRequest = IncomingMessage>(
         "The response's headers were sent before sseHandler got it.",
       );
     }
-    void handle(new NodeExchange(req, res));
+    const answer = (): void => void handle(new NodeExchange(req, res));
+    // A pipelined request: its turn comes when the response before it is over, or never.
+    if (!isHttp2(res) && res.socket === null) res.once("socket", answer);
+    else answer();
   };
 }
 

@@ -157,7 +157,7 @@ class Handler<Req> {
 
   #begin(exchange: Exchange<Req>, sessionId: string, lastEventId: string): Refusal | undefined {
     const { sessions, closing } = this.#core;
-    const headers = exchange.isHttp1 ? { ...STREAM_HEADERS, Connection: "keep-alive" } : STREAM_HEADERS;
+    const headers = streamHeaders(exchange);
     if (closing) {
       // Not a 503: it would stop EventSource for good.
       exchange.answer(200, headers, encodeClosing(this.#settings.retryMs));
@@ -195,6 +195,12 @@ const STREAM_HEADERS: Record<string, string> = {
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
 };
+
+function streamHeaders(exchange: Exchange<unknown>): Record<string, string> {
+  // Who asks for `close` must get that: Node would take our word for it and keep the connection.
+  const keepAlive = exchange.isHttp1 && !/\bclose\b/i.test(exchange.header("connection") ?? "");
+  return keepAlive ? { ...STREAM_HEADERS, Connection: "keep-alive" } : STREAM_HEADERS;
+}
 
 const BAD_SESSION_ID: Refusal = {
   status: 400,

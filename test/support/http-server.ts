@@ -7,12 +7,19 @@ export interface RunningServer {
   readonly port: number;
   /** `http://127.0.0.1:<port>` */
   readonly origin: string;
+  /** How many connections it has now. */
+  connections(): number;
   /** Stops listening and cuts whatever connections are left. */
   close(): Promise<void>;
 }
 
 export async function listen(listener: RequestListener): Promise<RunningServer> {
   const server = createServer(listener);
+  let connections = 0;
+  server.on("connection", (socket) => {
+    connections++;
+    socket.on("close", () => connections--);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -20,6 +27,7 @@ export async function listen(listener: RequestListener): Promise<RunningServer> 
     server,
     port,
     origin: `http://127.0.0.1:${port}`,
+    connections: () => connections,
     close: async () => {
       const closed = once(server, "close");
       server.close();
