@@ -81,7 +81,8 @@ export class BusCore implements SessionHost {
     const json = JSON.stringify(event);
     const bytes = utf8Length(json);
     if (bytes <= this.limits.maxEventBytes) return this.#write(session, event, bytes, json);
-    return this.#write(session, this.#fitted(session, event), this.limits.maxEventBytes);
+    const fitted = fitEvent(event, this.limits.maxEventBytes, this.faultOf(session.id));
+    return this.#write(session, fitted, this.limits.maxEventBytes);
   }
 
   /** Ends the session; the first end wins. */
@@ -90,7 +91,7 @@ export class BusCore implements SessionHost {
     if (session.outcome !== undefined) return false;
     // Before the entry: what a listener reports when it sees the end comes too late.
     session.outcome = outcome;
-    this.#appendAnyway(session, endEvent(outcome, undefined, this.faultOf(session.id)), true);
+    this.#appendAnyway(session, endEvent(outcome, undefined, this.#told(session.id)), true);
     this.sessions.ended(session);
     for (const run of session.runs) run.cancel(outcome);
     this.hooks.emit("end", session.id, outcome);
@@ -98,7 +99,7 @@ export class BusCore implements SessionHost {
   };
 
   endRun(session: Session, run: string, outcome: Outcome): void {
-    if (!this.closed) this.#appendAnyway(session, endEvent(outcome, run, this.faultOf(session.id)));
+    if (!this.closed) this.#appendAnyway(session, endEvent(outcome, run, this.#told(session.id)));
   }
 
   /** A session's sink. */
@@ -124,6 +125,13 @@ export class BusCore implements SessionHost {
   faultOf(sessionId: string): (error: Error) => void {
     return (error) => {
       if (this.limits.strict) throw error;
+      this.hooks.fail(error, sessionId);
+    };
+  }
+
+  /** What becomes of a fault in an end: told, never thrown. An end must reach every follower. */
+  #told(sessionId: string): (error: Error) => void {
+    return (error) => {
       this.hooks.fail(error, sessionId);
     };
   }
@@ -167,8 +175,9 @@ export class BusCore implements SessionHost {
     if (session.lost > 0) this.#tellLost(session);
     const json = JSON.stringify(given);
     const bytes = utf8Length(json);
-    if (bytes <= this.limits.maxEventBytes) session.append(given, bytes, json);
-    else session.append(this.#fitted(session, given), this.limits.maxEventBytes);
+    const { maxEventBytes } = this.limits;
+    if (bytes <= maxEventBytes) session.append(given, bytes, json);
+    else session.append(fitEvent(given, maxEventBytes, this.#told(session.id)), maxEventBytes);
     return true;
   }
 
@@ -176,10 +185,6 @@ export class BusCore implements SessionHost {
     const gap = droppedGap(session.lost);
     session.lost = 0;
     session.append(gap, ENTRY_BYTES);
-  }
-
-  #fitted<E extends SessionEvent>(session: Session, event: E): E {
-    return fitEvent(event, this.limits.maxEventBytes, this.faultOf(session.id));
   }
 }
 

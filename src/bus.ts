@@ -225,7 +225,7 @@ async function close(core: BusCore, graceMs: number): Promise<void> {
 /** The session in exactly this incarnation; when it is gone, one that refuses every report. */
 function incarnation(core: BusCore, sessionId: string, epoch: string): Session {
   const known = core.sessions.find(sessionId);
-  if (known?.epoch === epoch) return known;
+  if (known?.opened && known.epoch === epoch) return known;
   const gone = new Session(sessionId, core);
   gone.open(epoch);
   gone.outcome = { status: "cancelled" };

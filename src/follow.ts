@@ -61,9 +61,10 @@ export function subscribe(
   if (signal?.aborted || core.closing) return () => undefined;
   const session = core.sessions.join(sessionId);
   const { position, resume } = startAt(session, after);
-  const listener: Listener = { session, position, active: true, receive };
+  const released = (): void => signal?.removeEventListener("abort", stop);
+  const listener: Listener = { session, position, active: true, receive, released };
   const stop = (): void => {
-    signal?.removeEventListener("abort", stop);
+    released();
     listener.session.unlisten(listener);
     core.sessions.left(listener.session);
   };

@@ -30,6 +30,8 @@ export interface Listener {
   /** Whether it still wants to be called. */
   active: boolean;
   receive(entry: SessionEntry): unknown;
+  /** Called when its session lets it go. */
+  released(): void;
 }
 
 /** A run that wants to know when its session ends without it. */
@@ -166,8 +168,9 @@ export class Session {
     this.#setListeners(this.#listeners.filter((one) => one !== listener));
   }
 
-  /** Forgets its listeners: the bus is closed. */
+  /** Lets its listeners go: it has ended, or the bus is closed. */
   unlistenAll(): void {
+    for (const listener of this.#listeners) listener.released();
     this.#setListeners(NOBODY);
   }
 
@@ -237,7 +240,7 @@ export class Session {
       listener.position = step.position;
       this.hand(listener, entry);
     }
-    if (step.event.t === "session_end") this.#setListeners(NOBODY);
+    if (step.event.t === "session_end") this.unlistenAll();
   }
 
   #setListeners(listeners: readonly Listener[]): void {

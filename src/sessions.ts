@@ -77,7 +77,7 @@ export class Sessions implements Beating {
     if (known !== undefined && known.outcome === undefined) {
       if (!known.opened) {
         known.open(newEpoch(NO_EPOCH));
-        this.admit(known);
+        if (!this.admit(known)) this.#hush(known);
       }
       return known;
     }
@@ -155,8 +155,10 @@ export class Sessions implements Beating {
 
   clear(): void {
     this.#pulse.leave(this, this.#sweepMs);
-    for (const session of this.#byId.values()) session.unlistenAll();
-    for (const session of this.#live) session.shrink("none");
+    for (const session of this.#byId.values()) {
+      session.unlistenAll();
+      session.shrink("none");
+    }
     this.#byId.clear();
     this.#live.clear();
     this.#ended.clear();
@@ -235,6 +237,8 @@ export class Sessions implements Beating {
     this.#quiet.delete(session);
     this.#ended.delete(session);
     if (this.#live.delete(session)) session.shrink(session.outcome === undefined ? "none" : "head");
+    // Its end stays readable for who still follows it, but is no part of what all logs take.
+    this.#host.bytes -= session.log.bytes;
   }
 }
 

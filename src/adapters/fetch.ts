@@ -18,10 +18,10 @@ export type { Refusal, SseOptions } from "../sse/handler.ts";
 export function sseHandler(
   bus: SessionEventBus,
   options?: SseOptions<Request>,
-): (request: Request) => Promise<Response> {
+): (request: Request, ...rest: unknown[]) => Promise<Response> {
   const handle = createHandler(bus, options);
-  return (request) => {
-    checkFramework("fetch", request);
+  return (request, ...rest) => {
+    checkFramework("fetch", request, rest[0]);
     return respond(handle, request, request);
   };
 }

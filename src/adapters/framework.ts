@@ -29,7 +29,7 @@ function frameworkOf(first: unknown, second: unknown): Framework {
   if (has(second, "raw", "hijack")) return "fastify";
   if (has(first, "req", "res", "throw") || has(first, "req", "res", "app", "request")) return "koa";
   if (has(first, "req", "header") && has((first as { req: unknown }).req, "raw")) return "hono";
-  if (has(first, "headers", "signal", "url")) return "fetch";
+  if (has(first, "headers", "url") && has((first as { headers: unknown }).headers, "get")) return "fetch";
   return "unknown";
 }
 

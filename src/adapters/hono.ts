@@ -19,10 +19,10 @@ export type { Refusal, SseOptions } from "../sse/handler.ts";
 export function sseHandler<E extends Env = Env>(
   bus: SessionEventBus,
   options?: SseOptions<Context<E>>,
-): (c: Context<E>) => Promise<Response> {
+): (c: Context<E>, ...rest: unknown[]) => Promise<Response> {
   const handle = createHandler(bus, options);
-  return (c) => {
-    checkFramework("hono", c);
+  return (c, ...rest) => {
+    checkFramework("hono", c, rest[0]);
     return respond(handle, c, c.req.raw);
   };
 }
