@@ -13,14 +13,15 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-export async function listen(listener: RequestListener): Promise<RunningServer> {
+/** `again`: the port of a server that was closed, to take its place. */
+export async function listen(listener: RequestListener, again = 0): Promise<RunningServer> {
   const server = createServer(listener);
   let connections = 0;
   server.on("connection", (socket) => {
     connections++;
     socket.on("close", () => connections--);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(again, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {
