@@ -23,11 +23,12 @@ if (profiled !== undefined) {
   const { profile } = await import("./lib/profile.mjs");
   await profile(profiled, await scenario(profiled));
 } else {
+  if (quick) console.log("Quick: shows that everything works; the figures mean nothing.\n");
   for (const name of wanted) {
     const startedAt = Date.now();
     const progress = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}\r`);
     const result = await (await scenario(name)).run({ quick, rounds, progress });
-    console.log(markdown(result));
+    console.log(markdown(result, { quick }));
     if (!quick) save(name, { order: names.indexOf(name), ...result });
     console.error(`${name}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   }

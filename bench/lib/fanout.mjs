@@ -2,6 +2,9 @@ import { startPair } from "./pair.mjs";
 import { PEERS } from "./peers.mjs";
 import { rotated } from "./stats.mjs";
 
+/** A block that takes longer has lost something. */
+const BLOCK_MS = 60_000;
+
 /**
  * Measures peers side by side: `sessions` × `followers` each, `events` reports to every session a turn.
  *
@@ -40,9 +43,11 @@ export async function startFollowed(name, settings) {
 
   const block = async (blockTurns = turns) => {
     await pair.client.call("confirmEach", { perTurn });
-    const spent = await pair.server.call("block", { sessions: names, events, turns: blockTurns });
     each += blockTurns * events;
+    const work = { sessions: names, events, turns: blockTurns };
+    const spent = await pair.server.call("block", work, BLOCK_MS).catch((error) => error);
     await pair.check(each);
+    if (spent instanceof Error) throw spent;
     const deliveries = blockTurns * perTurn;
     return {
       cpuUsPerDelivery: spent.cpuUs / deliveries,

@@ -25,9 +25,9 @@ export function targetLine({ what, limit, atLeast, unit, measured, stretch }) {
   return `- ${what}: ${sign} ${limit}${unit}${further}: measured **${round(measured)}${unit}**${met ? "" : " (missed)"}`;
 }
 
-/** Markdown of what a scenario found. */
-export function markdown({ title, note, rows, targets }) {
-  const parts = [`## ${title}`, note, table(rows), targets.map(targetLine).join("\n")];
+/** Markdown of what a scenario found; without the targets where the sizes were too small to tell. */
+export function markdown({ title, note, rows, targets }, { quick = false } = {}) {
+  const parts = [`## ${title}`, note, table(rows), !quick && targets.map(targetLine).join("\n")];
   return `${parts.filter(Boolean).join("\n\n")}\n`;
 }
 

@@ -13,8 +13,9 @@ const peers = [
   "@fastify/sse",
   "hono streamSSE",
 ];
+export const profiled = OURS;
 export const shape = { sessions: 300, followers: 1, events: 1, turns: 80 };
-const quickShape = { sessions: 10, followers: 1, events: 1, turns: 3, warmUp: 1 };
+export const quickShape = { sessions: 10, followers: 1, events: 1, turns: 3, warmUp: 1 };
 
 export async function run({ quick, rounds = quick ? 1 : 12, progress }) {
   const settings = { peers, rounds, ...(quick ? quickShape : shape) };

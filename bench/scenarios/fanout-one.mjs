@@ -13,8 +13,9 @@ const peers = [
   "@fastify/sse",
   "hono streamSSE",
 ];
+export const profiled = OURS;
 export const shape = { sessions: 1, followers: 300, events: 10, turns: 40 };
-const quickShape = { sessions: 1, followers: 10, events: 10, turns: 3, warmUp: 1 };
+export const quickShape = { sessions: 1, followers: 10, events: 10, turns: 3, warmUp: 1 };
 
 export async function run({ quick, rounds = quick ? 1 : 12, progress }) {
   const settings = { peers, rounds, ...(quick ? quickShape : shape) };

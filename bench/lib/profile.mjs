@@ -1,0 +1,46 @@
+import { writeFileSync } from "node:fs";
+import { startFollowed } from "./fanout.mjs";
+import { table } from "./report.mjs";
+
+const BLOCKS = 8;
+
+/** Runs one server of a scenario alone under the CPU profiler and prints where its own time goes. */
+export async function profile(name, { profiled, shape }) {
+  if (profiled === undefined) throw new Error(`${name} has nothing to profile: it is no fan-out`);
+  const pair = await startFollowed(profiled, { ...shape, warmUp: 4 });
+  try {
+    await pair.server.call("profile", { on: true });
+    for (let n = 0; n < BLOCKS; n++) await pair.block();
+    const found = await pair.server.call("profile", { on: false });
+    const file = new URL(`../results/${name}.cpuprofile`, import.meta.url);
+    writeFileSync(file, JSON.stringify(found));
+    console.log(`${profiled}, ${name}: self time of the server\n\n${table(topFunctions(found, 30))}`);
+  } finally {
+    await pair.stop();
+  }
+}
+
+function topFunctions({ nodes, samples, timeDeltas }, length) {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const selfUs = new Map();
+  let total = 0;
+  for (const [at, id] of samples.entries()) {
+    const { functionName, url, lineNumber } = byId.get(id).callFrame;
+    if (functionName === "(idle)") continue;
+    const place = `${functionName || "(anonymous)"} ${shortened(url)}${url === "" ? "" : `:${lineNumber + 1}`}`;
+    selfUs.set(place, (selfUs.get(place) ?? 0) + timeDeltas[at]);
+    total += timeDeltas[at];
+  }
+  return [...selfUs]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, length)
+    .map(([place, us]) => ({
+      "% of busy time": (us / total) * 100,
+      "self ms": us / 1000,
+      function: place.trim(),
+    }));
+}
+
+function shortened(url) {
+  return url.replace(/^.*\/node_modules\//, "").replace(/^.*\/bench\//, "bench/");
+}

@@ -1,0 +1,84 @@
+import { fanout } from "../lib/fanout.mjs";
+import { affordable, fewerNote } from "../lib/limits.mjs";
+import { BARE, OURS } from "../lib/peers.mjs";
+import { ratio, typical } from "../lib/stats.mjs";
+
+const WANTED = 10_000;
+const peers = [BARE, OURS];
+const DELIVERIES = 20_000;
+
+/** What grows, and the shapes it grows through. */
+function axes(quick) {
+  const most = quick ? 20 : affordable(WANTED);
+  const idle = quick ? [10, 100] : [100, 1_000, 10_000, 100_000];
+  const active = quick ? 10 : 100;
+  return {
+    sessions: [
+      { size: 1, sessions: 1, followers: 1 },
+      ...idle.map((size) => ({ size, sessions: active, followers: 1, idleSessions: size })),
+    ],
+    followers: (quick ? [1, most] : [1, 10, 100, 1_000, most]).map((size) => ({
+      size,
+      sessions: 1,
+      followers: size,
+    })),
+    history: (quick ? [10, 100] : [10, 1_000, 100_000]).map((size) => ({
+      size,
+      sessions: 1,
+      followers: active,
+      history: size,
+      options: { bus: { history: { maxEvents: size, maxBytes: 1 << 26 } } },
+    })),
+  };
+}
+
+export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
+  const rows = [];
+  const samples = {};
+  const targets = [];
+  const shapes = axes(quick);
+  for (const [axis, points] of Object.entries(shapes)) {
+    const ratios = [];
+    for (const { size, ...shape } of points) {
+      progress(`${axis} ${size}`);
+      const deliveries = shape.sessions * shape.followers;
+      const turns = quick ? 3 : Math.ceil(DELIVERIES / deliveries);
+      const own = await fanout({
+        peers,
+        rounds,
+        restarts: 1,
+        events: 1,
+        turns,
+        warmUp: quick ? 1 : 3,
+        ...shape,
+      });
+      samples[`${axis} ${size}`] = own;
+      ratios.push(ratio(own[OURS], own[BARE], "cpuUsPerDelivery"));
+      rows.push({
+        "what grows": axis,
+        to: size,
+        "ours, CPU µs / delivery": typical(own[OURS], "cpuUsPerDelivery"),
+        "bare TCP": typical(own[BARE], "cpuUsPerDelivery"),
+        ratio: ratios.at(-1),
+      });
+    }
+    targets.push({
+      what: `${axis} 1 → ${points.at(-1).size}: largest ratio against smallest`.replace(
+        "1 →",
+        `${points[0].size} →`,
+      ),
+      limit: 1.3,
+      unit: "×",
+      measured: Math.max(...ratios) / Math.min(...ratios),
+    });
+  }
+  return {
+    title: "Growth: cost per delivery, against bare TCP of the same shape",
+    note: quick ? undefined : fewerNote(WANTED, shapes.followers.at(-1).size),
+    rounds,
+    rows,
+    targets,
+    settings: shapes,
+    samples,
+  };
+}

@@ -1,0 +1,80 @@
+import { startPair } from "../lib/pair.mjs";
+import { OURS } from "../lib/peers.mjs";
+import { ratio, rotated, typical } from "../lib/stats.mjs";
+
+const BY_EVENT = "plain Node http";
+const NAMES = { [OURS]: "ours", [BY_EVENT]: "event by event" };
+
+export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
+  const followers = quick ? 20 : 1_000;
+  const history = quick ? 50 : 1_000;
+  const shapes = {
+    "all from the start": () => 0,
+    "each from elsewhere": (n) => Math.floor((n * history) / followers),
+  };
+  const pairs = {};
+  const samples = {};
+  try {
+    for (const name of [OURS, BY_EVENT]) {
+      pairs[name] = await startPair(name, { options: { history } });
+      if (name === OURS) await pairs[name].server.call("fill", { sessions: 1, events: history });
+      for (const shape in shapes) samples[`${NAMES[name]}, ${shape}`] = [];
+    }
+    const work = Object.keys(NAMES).flatMap((name) => Object.keys(shapes).map((shape) => ({ name, shape })));
+    for (let round = -1; round < rounds; round++) {
+      for (const { name, shape } of rotated(work, Math.max(round, 0))) {
+        progress(`round ${round + 1} of ${rounds}, ${name}`);
+        const seen = Array.from({ length: followers }, (_, n) => shapes[shape](n));
+        const sample = await storm(pairs[name], name, seen, history);
+        if (round >= 0) samples[`${NAMES[name]}, ${shape}`].push(sample);
+      }
+    }
+  } finally {
+    await Promise.all(Object.values(pairs).map((pair) => pair.stop()));
+  }
+  const less = (shape) => ratio(samples[`event by event, ${shape}`], samples[`ours, ${shape}`], "cpuMs");
+  return {
+    title: `${followers} followers reconnect at once, ${history} events of history`,
+    rounds,
+    rows: Object.entries(samples).map(([name, own]) => ({
+      replay: name,
+      "CPU ms": typical(own, "cpuMs"),
+      "CPU µs / delivery": typical(own, "cpuUsPerDelivery"),
+      "wall ms": typical(own, "wallMs"),
+      "peak RSS MiB": Math.max(...own.map((sample) => sample.peakRssMiB)),
+    })),
+    targets: Object.keys(shapes).map((shape) => ({
+      what: `less CPU than event by event, ${shape}`,
+      atLeast: true,
+      limit: 10,
+      unit: "×",
+      measured: less(shape),
+    })),
+    settings: { followers, history },
+    samples,
+  };
+}
+
+async function storm(pair, name, seen, history) {
+  const epoch =
+    name === OURS ? (await pair.server.call("idAt", { session: "s0", position: 0 })).split("-")[0] : "0";
+  const lastEventIds = seen.map((position) => (position === 0 ? undefined : `${epoch}-${position}`));
+  const total = seen.reduce((sum, position) => sum + history - position, 0);
+  const all = Array(seen.length).fill("s0");
+  await pair.server.call("mark");
+  await pair.follow(all, { lastEventIds, atOnce: seen.length });
+  await pair.client.call("until", { total });
+  const { cpuUs, wallMs, peakRssBytes } = await pair.server.call("spent");
+  const { received, least, most } = await pair.client.call("counts");
+  const expected = { least: history - seen.at(-1), most: history - seen[0] };
+  if (received !== total || least !== expected.least || most !== expected.most) {
+    throw new Error(`${name}: expected ${total} events in all, got ${received} (${least} to ${most} each)`);
+  }
+  await pair.leave();
+  return {
+    cpuMs: cpuUs / 1000,
+    cpuUsPerDelivery: cpuUs / total,
+    wallMs,
+    peakRssMiB: peakRssBytes / 2 ** 20,
+  };
+}
