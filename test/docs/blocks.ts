@@ -46,20 +46,16 @@ export function block(file: string, tag: string): Block {
   return found[0]!;
 }
 
-/** The rows of the table in `file` whose first heading is `heading`; the heading not included. */
-export function table(file: string, heading: string): string[][] {
+/** The rows of the `nth` table in `file` whose first heading is `heading`, without that and the rule below it. */
+export function table(file: string, heading: string, nth = 0): string[][] {
   const lines = read(file).split("\n");
-  const at = lines.findIndex((line) => line.startsWith(`| ${heading} `));
-  if (at === -1) throw new Error(`${file} has no table headed "${heading}"`);
+  const heads = lines.flatMap((line, index) => (line.startsWith(`| ${heading} `) ? index : []));
   const rows: string[][] = [];
-  for (const line of lines.slice(at + 2)) {
+  for (const line of lines.slice((heads[nth] ?? Infinity) + 2)) {
     if (!line.startsWith("|")) break;
-    rows.push(
-      line
-        .split(/(?<!\\)\|/)
-        .slice(1, -1)
-        .map((cell) => cell.trim()),
-    );
+    const cells = line.split("|").slice(1, -1);
+    rows.push(cells.map((cell) => cell.trim()));
   }
+  if (rows.length === 0) throw new Error(`${file} has no table ${nth} headed "${heading}"`);
   return rows;
 }

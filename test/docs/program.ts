@@ -1,26 +1,58 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { build } from "vite";
+import tsconfig from "../../tsconfig.json" with { type: "json" };
 import { ROOT } from "./blocks.ts";
 
-/** A reader's project: an ES module package outside this repository, with everything installed. */
+/** `session-progress` means src/. */
+const alias = Object.entries(tsconfig.compilerOptions.paths).map(([specifier, [file = ""]]) => ({
+  find: new RegExp(`^${specifier}$`),
+  replacement: join(ROOT, file),
+}));
+
+/** A reader's project outside of this repository, with everything installed. */
 export class Project {
   readonly #directory = mkdtempSync(join(tmpdir(), "session-progress-docs-"));
   readonly #running = new Set<ChildProcess>();
 
-  constructor(files: Readonly<Record<string, string>>) {
-    symlinkSync(join(ROOT, "node_modules"), join(this.#directory, "node_modules"), "junction");
+  /** `programs` by the names to start them by; `files` are put beside them. */
+  static async create(
+    programs: Readonly<Record<string, string>>,
+    files: Readonly<Record<string, string>> = {},
+  ): Promise<Project> {
+    const project = new Project();
+    const directory = project.#directory;
+    const source = join(directory, "source");
+    mkdirSync(source);
+    symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"), "junction");
     for (const [name, text] of Object.entries({ "package.json": '{"type":"module"}', ...files })) {
-      writeFileSync(join(this.#directory, name), text);
+      writeFileSync(join(directory, name), text);
     }
+    for (const [name, code] of Object.entries(programs)) writeFileSync(join(source, `${name}.ts`), code);
+    await build({
+      configFile: false,
+      logLevel: "error",
+      root: source,
+      resolve: { alias },
+      build: {
+        ssr: true,
+        outDir: directory,
+        emptyOutDir: false,
+        rolldownOptions: {
+          input: Object.keys(programs).map((name) => join(source, `${name}.ts`)),
+          output: { entryFileNames: "[name].js" },
+        },
+      },
+    });
+    return project;
   }
 
-  /** Starts one of its files; the imports of `session-progress` lead to src/. */
-  start(file: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
-    const child = spawn(process.execPath, ["--import", "tsx", file], {
+  start(program: string, env: Readonly<Record<string, string>> = {}): ChildProcess {
+    const child = spawn(process.execPath, [`${program}.js`], {
       cwd: this.#directory,
-      env: { ...process.env, NODE_OPTIONS: "", TSX_TSCONFIG_PATH: join(ROOT, "tsconfig.json"), ...env },
+      env: { ...process.env, NODE_OPTIONS: "", ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#running.add(child);
@@ -28,15 +60,19 @@ export class Project {
     return child;
   }
 
-  /** Runs one of its files to its own end: one that leaves a timer or a socket behind never gets there. */
-  async run(file: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-    const child = this.start(file);
+  /**
+   * Runs a program to its own end and returns the lines that it printed: one that leaves a timer or a socket
+   * behind never gets there. Throws when it fails or complains.
+   */
+  async run(program: string): Promise<string[]> {
+    const child = this.start(program);
     let stdout = "";
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr?.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-    return { code, stdout, stderr };
+    if (code !== 0 || stderr !== "") throw new Error(`${program} ended with ${code}:\n${stdout}\n${stderr}`);
+    return stdout.trimEnd().split("\n");
   }
 
   async dispose(): Promise<void> {

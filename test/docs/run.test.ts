@@ -1,31 +1,42 @@
-import { afterAll, describe, expect, it } from "vitest";
-import { blocks } from "./blocks.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { block, blocks } from "./blocks.ts";
 import { Project } from "./program.ts";
+import { SERVERS } from "./servers.ts";
 
-const projects: Project[] = [];
+const programs = Object.fromEntries(
+  blocks
+    .filter(({ tag }) => tag === "run")
+    .map(({ file, line, code }) => [`${file.replaceAll(/\W/g, "-")}-${line}`, code]),
+);
+let project: Project;
 
-afterAll(async () => {
-  await Promise.all(projects.map((project) => project.dispose()));
+beforeAll(async () => {
+  project = await Project.create({
+    ...programs,
+    servers: SERVERS.replace("// the block", block("README.md", "servers").code),
+  });
+}, 30_000);
+
+afterAll(() => project.dispose());
+
+describe("blocks tagged `run` print what their `// →` comments say", () => {
+  it.each(Object.entries(programs))("%s", { timeout: 10_000 }, async (name, code) => {
+    const claimed = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
+    const printed = await project.run(name);
+    if (claimed.length > 0) expect(printed).toEqual(claimed);
+    // Without claims on output it is a test itself, of Node's own runner.
+    else expect(code).toContain('from "node:test"');
+  });
 });
 
-/** Runs `code` as a program of its own and returns the lines that it prints. */
-async function linesOf(code: string): Promise<string[]> {
-  const project = new Project({ "main.ts": code });
-  projects.push(project);
-  const { code: exitCode, stdout, stderr } = await project.run("main.ts");
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  return stdout.trimEnd().split("\n");
-}
-
-describe.concurrent("blocks tagged `run` print what their `// →` comments say", { timeout: 20_000 }, () => {
-  for (const { file, line, tag, code } of blocks) {
-    if (tag !== "run") continue;
-    it(`${file}:${line}`, async () => {
-      const claimed = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
-      const printed = await linesOf(code);
-      if (claimed.length > 0) expect(printed).toEqual(claimed);
-      // Without claims on output it is a test itself, of Node's own runner.
-      else expect(code).toContain('from "node:test"');
-    });
-  }
+it("each of the other servers of README.md sends a session's end", { timeout: 20_000 }, async () => {
+  expect(await project.run("servers")).toEqual([
+    "node: end",
+    "http2: end",
+    "hono: end",
+    "fetch: end",
+    "fastify: end",
+    "koa: end",
+    "websocket: end",
+  ]);
 });
