@@ -63,6 +63,13 @@ export function listen(bus: SessionEventBus, sessionId: string): SessionEntry[] 
   return entries;
 }
 
+/** What a follower of `sessionId` would read now. */
+export function readAll(bus: SessionEventBus, sessionId: string): SessionEntry[] {
+  const entries: SessionEntry[] = [];
+  bus.subscribe(sessionId, (entry) => void entries.push(entry), { after: "start" })();
+  return entries;
+}
+
 /** What the `error` hook of `bus` is told, from now on. */
 export function faultsOf(bus: SessionEventBus): Error[] {
   const faults: Error[] = [];

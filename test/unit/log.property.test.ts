@@ -29,7 +29,7 @@ describe("the log itself", () => {
   const append = fc.record({ source, bytes: fc.integer({ min: 1, max: 200 }) });
   const steps = fc.array(
     fc.oneof({ weight: 30, arbitrary: append }, { weight: 1, arbitrary: fc.constant("clear" as const) }),
-    { maxLength: 120 },
+    { maxLength: 80, size: "max" },
   );
 
   function both(maxEvents: number, maxBytes: number) {
@@ -61,21 +61,18 @@ describe("the log itself", () => {
           for (const step of written) {
             if (step !== "clear") write(step);
             else for (const one of [log, model]) one.clear();
-            expect(log.head).toBe(model.head);
-            expect(log.size).toBe(model.retained.length);
-            expect(log.bytes).toBe(model.bytesOf(model.retained));
-            for (let from = 0; from <= log.head; from++) {
-              expect(log.read(from)?.position).toBe(model.read(from)?.position);
-            }
+            if (log.head === model.head && log.size === model.retained.length) continue;
+            expect([log.head, log.size]).toEqual([model.head, model.retained.length]);
           }
-          expect(readAll(0)).toEqual(model.readAll(0));
+          expect(log.bytes).toBe(model.bytesOf(model.retained));
+          for (let from = 0; from <= log.head; from += 5) expect(readAll(from)).toEqual(model.readAll(from));
           // Only an ended log shrinks: nothing is written to it any more.
           log.shrinkToHead();
           model.shrinkToHead();
           expect(readAll(0)).toEqual(model.readAll(0));
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -83,7 +80,7 @@ describe("the log itself", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }),
-        fc.array(append, { maxLength: 120 }),
+        fc.array(append, { maxLength: 80, size: "max" }),
         (maxEvents, written) => {
           const { log, model, write, readAll } = both(maxEvents, 1 << 20);
           for (const step of written) write(step);
@@ -103,7 +100,7 @@ describe("the log itself", () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 
@@ -114,12 +111,18 @@ describe("the log itself", () => {
     expect([log.size, log.bytes]).toEqual([1, 500]);
   });
 
-  it("keeps at most 256 superseded-by-nobody entries behind the tail", () => {
-    const { log, write, readAll } = both(1_000, 1 << 20);
-    for (let i = 0; i < 600; i++) write({ source: { agent: `once-${i}`, phase: "think" }, bytes: 1 });
-    for (let i = 0; i < 1_000; i++) write({ source: { agent: "busy", phase: "think" }, bytes: 1 });
-    const once = readAll(0).filter(({ position, says }) => position <= 600 && says.startsWith("#"));
-    expect(once.map(({ position }) => position)).toEqual(Array.from({ length: 256 }, (_, i) => 345 + i));
+  it("keeps at most 256 behind the tail", () => {
+    const log = new SessionLog({ maxEvents: 1_000, maxBytes: 1 << 20 });
+    const write = (agent: string): void => {
+      log.append({ t: "agent_event", agent, phase: "think", msg: "", ts: "" }, 1);
+    };
+    for (let i = 0; i < 600; i++) write(`once-${i}`);
+    for (let i = 0; i < 1_000; i++) write("busy");
+    const kept: number[] = [];
+    for (let step = log.read(0); step !== undefined && step.position <= 600; step = log.read(step.position)) {
+      if (step.event.t === "agent_event") kept.push(step.position);
+    }
+    expect(kept).toEqual(Array.from({ length: 256 }, (_, i) => 345 + i));
     expect(log.size).toBeLessThanOrEqual(1_000);
   });
 });
@@ -164,7 +167,7 @@ const after: fc.Arbitrary<After> = fc.oneof(
       offset: fc.integer({ min: -30, max: 2 }),
     }),
   },
-  fc.record({ kind: fc.constant("foreign" as const), position: fc.integer({ min: 1, max: 20 }) }),
+  fc.record({ kind: fc.constant("foreign" as const), position: fc.integer({ min: 0, max: 20 }) }),
   fc.record({
     kind: fc.constant("malformed" as const),
     id: fc.constantFrom("x", "1", "1-", "-1", "1-1-1", "١-١", "1e1-1", " 1-1", "1-1\n", "undefined", "🐢"),
@@ -339,7 +342,8 @@ class Rig {
       }
       case "foreign": {
         const foreign = this.#epochs.length > 1 ? this.#epochs.at(-2)! : 77n;
-        return { after: `${foreign}-${after.position}`, position: 0, reset: true };
+        // Position 0 means that nothing was seen yet, in whichever incarnation.
+        return { after: `${foreign}-${after.position}`, position: 0, reset: after.position > 0 };
       }
       case "malformed":
         return { after: after.id, position: 0, reset: true };
@@ -405,7 +409,7 @@ describe("followers of a session", () => {
           await rig.check();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
   });
 });
