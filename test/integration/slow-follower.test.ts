@@ -88,9 +88,6 @@ describe("a follower that stops reading", () => {
       const alone = await costOf(false);
       const { bus, reader, cost } = await costOf(true);
       expect(bus.stats()).toMatchObject({ followers: 1, events: MANY });
-      console.log(
-        `stalled: ${((cost - alone.cost) / MiB).toFixed(2)} MiB beyond ${(alone.cost / MiB).toFixed(2)}`,
-      );
       expect(cost - alone.cost).toBeLessThan(2 * MiB);
 
       await reader!.resume();
@@ -101,7 +98,7 @@ describe("a follower that stops reading", () => {
       expect(summary.newest).toEqual(newest(MANY));
       expect(bus.stats().gaps).toBe(summary.gaps);
     },
-    30_000,
+    60_000,
   );
 
   test("is cut off at the write deadline and resumes later", async () => {
@@ -119,7 +116,7 @@ describe("a follower that stops reading", () => {
     const second = await back.reached(20_000);
     expect(first.received + first.missed + second.received + second.missed).toBe(20_000);
     expect(second.newest).toEqual(newest(20_000));
-  }, 15_000);
+  }, 60_000);
 
   test("is cut off also when its connection was to be ended", async () => {
     const { bus, url, server } = await serve({}, { writeDeadlineMs: 200 });
@@ -133,7 +130,7 @@ describe("a follower that stops reading", () => {
     await closed;
     await reader.resume();
     expect((await reader.reached(NEVER)).over).toBe("cut");
-  }, 15_000);
+  }, 60_000);
 
   test("does not hold up others of the same session", async () => {
     const { bus, url } = await serve();
@@ -147,7 +144,7 @@ describe("a follower that stops reading", () => {
     await stalled.resume();
     const summary = await stalled.reached(20_000);
     expect(summary.received + summary.missed).toBe(20_000);
-  }, 15_000);
+  }, 60_000);
 });
 
 describe("a follower that keeps reading sees no gap", () => {
@@ -170,7 +167,7 @@ describe("a follower that keeps reading sees no gap", () => {
       }
       expect(bus.stats().gaps).toBe(0);
     },
-    15_000,
+    60_000,
   );
 
   test("also when the bus is flushed in the middle of a turn", async () => {
@@ -181,5 +178,5 @@ describe("a follower that keeps reading sees no gap", () => {
       if (n % 100 === 99) void bus.flush();
     }
     expect(await reader.reached(COUNT)).toMatchObject({ received: COUNT, gaps: 0 });
-  }, 15_000);
+  }, 60_000);
 });
