@@ -1,7 +1,7 @@
 import { prepare } from "./lib/prepare.mjs";
 
 const USAGE = `npm run bench [-- scenario…] [-- --quick] [-- --rounds N]
-npm run bench -- profile <scenario>`;
+npm run bench -- profile <fan-out scenario> [server]`;
 
 const names = [
   "fanout-one",
@@ -15,13 +15,13 @@ const names = [
   "five-approaches",
 ];
 
-const { wanted, quick, rounds, profiled } = options(process.argv.slice(2));
+const { wanted, quick, rounds, profiled, server } = options(process.argv.slice(2));
 prepare();
 const { markdown, save } = await import("./lib/report.mjs");
 
 if (profiled !== undefined) {
   const { profile } = await import("./lib/profile.mjs");
-  await profile(profiled, await scenario(profiled));
+  await profile(profiled, await scenario(profiled), server);
 } else {
   if (quick) console.log("Quick: shows that everything works; the figures mean nothing.\n");
   for (const name of wanted) {
@@ -39,12 +39,12 @@ function scenario(name) {
 }
 
 function options(args) {
-  const found = { wanted: [], quick: false, rounds: undefined, profiled: undefined };
+  const found = { wanted: [], quick: false, rounds: undefined, profiled: undefined, server: undefined };
   while (args.length > 0) {
     const arg = args.shift();
     if (arg === "--quick") found.quick = true;
     else if (arg === "--rounds") found.rounds = Number(args.shift());
-    else if (arg === "profile") found.profiled = args.shift();
+    else if (arg === "profile") [found.profiled, found.server] = args.splice(0);
     else if (names.includes(arg)) found.wanted.push(arg);
     else if (arg !== "--") fail();
   }

@@ -1,20 +1,23 @@
 import { writeFileSync } from "node:fs";
 import { startFollowed } from "./fanout.mjs";
+import { PEERS } from "./peers.mjs";
 import { table } from "./report.mjs";
 
 const BLOCKS = 8;
 
 /** Runs one server of a scenario alone under the CPU profiler and prints where its own time goes. */
-export async function profile(name, { profiled, shape }) {
-  if (profiled === undefined) throw new Error(`${name} has nothing to profile: it is no fan-out`);
-  const pair = await startFollowed(profiled, { ...shape, warmUp: 4 });
+export async function profile(name, { profiled, shape }, server = profiled) {
+  if (PEERS[server] === undefined || shape === undefined) {
+    throw new Error(`Expected a fan-out scenario and one of ${Object.keys(PEERS).join(", ")}`);
+  }
+  const pair = await startFollowed(server, { ...shape, warmUp: 4 });
   try {
     await pair.server.call("profile", { on: true });
     for (let n = 0; n < BLOCKS; n++) await pair.block();
     const found = await pair.server.call("profile", { on: false });
     const file = new URL(`../results/${name}.cpuprofile`, import.meta.url);
     writeFileSync(file, JSON.stringify(found));
-    console.log(`${profiled}, ${name}: self time of the server\n\n${table(topFunctions(found, 30))}`);
+    console.log(`${server}, ${name}: self time of the server\n\n${table(topFunctions(found, 30))}`);
   } finally {
     await pair.stop();
   }

@@ -12,21 +12,23 @@ export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
     "all from the start": () => 0,
     "each from elsewhere": (n) => Math.floor((n * history) / followers),
   };
+  // A process each: the peak of memory belongs to one of them.
+  const cases = [OURS, BY_EVENT].flatMap((name) =>
+    Object.keys(shapes).map((shape) => ({ name, shape, label: `${NAMES[name]}, ${shape}` })),
+  );
   const pairs = {};
-  const samples = {};
+  const samples = Object.fromEntries(cases.map(({ label }) => [label, []]));
   try {
-    for (const name of [OURS, BY_EVENT]) {
-      pairs[name] = await startPair(name, { options: { history } });
-      if (name === OURS) await pairs[name].server.call("fill", { sessions: 1, events: history });
-      for (const shape in shapes) samples[`${NAMES[name]}, ${shape}`] = [];
+    for (const { name, label } of cases) {
+      pairs[label] = await startPair(name, { options: { history } });
+      if (name === OURS) await pairs[label].server.call("fill", { sessions: 1, events: history });
     }
-    const work = Object.keys(NAMES).flatMap((name) => Object.keys(shapes).map((shape) => ({ name, shape })));
     for (let round = -1; round < rounds; round++) {
-      for (const { name, shape } of rotated(work, Math.max(round, 0))) {
-        progress(`round ${round + 1} of ${rounds}, ${name}`);
+      for (const { name, shape, label } of rotated(cases, Math.max(round, 0))) {
+        progress(`round ${round + 1} of ${rounds}, ${label}`);
         const seen = Array.from({ length: followers }, (_, n) => shapes[shape](n));
-        const sample = await storm(pairs[name], name, seen, history);
-        if (round >= 0) samples[`${NAMES[name]}, ${shape}`].push(sample);
+        const sample = await storm(pairs[label], name, seen, history);
+        if (round >= 0) samples[label].push(sample);
       }
     }
   } finally {
