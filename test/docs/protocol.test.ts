@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ afterAll(async () => {
   for (const stop of stops) await stop();
 });
 
-async function serve(busOptions?: EventBusOptions, sseOptions?: SseOptions<never>) {
+async function serve(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
   const bus = createEventBus(busOptions);
   const server = createServer(sseHandler(bus, sseOptions)).listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -36,9 +36,8 @@ export function membersIn(source: ts.SourceFile, name: string): Member[] {
 function flatten(member: ts.TypeElement, prefix: string): Member[] {
   if (!ts.isPropertySignature(member) || member.type === undefined) throw new Error(member.getText());
   const name = prefix + member.name.getText();
-  const literal = (ts.isUnionTypeNode(member.type) ? member.type.types : [member.type]).find(
-    ts.isTypeLiteralNode,
-  );
+  const types: readonly ts.TypeNode[] = ts.isUnionTypeNode(member.type) ? member.type.types : [member.type];
+  const literal = types.find(ts.isTypeLiteralNode);
   if (literal) return literal.members.flatMap((inner) => flatten(inner, `${name}.`));
   const parameters = ts.isFunctionTypeNode(member.type)
     ? member.type.parameters.map((one) => one.name.getText() + (one.questionToken ? "?" : ""))
@@ -64,4 +63,15 @@ export function defaultsIn(file: string, ...names: string[]): Map<string, string
     if (ts.isFunctionDeclaration(statement) && names.includes(statement.name?.text ?? "")) visit(statement);
   }
   return found;
+}
+
+/** What a file imports or re-exports as a value, by its specifiers. */
+export function valueImports(file: string): string[] {
+  return parse(file, read(file)).statements.flatMap((statement) => {
+    if (ts.isImportDeclaration(statement)) {
+      if (statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
+    } else if (!ts.isExportDeclaration(statement) || statement.isTypeOnly) return [];
+    const { moduleSpecifier } = statement;
+    return moduleSpecifier && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : [];
+  });
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { DEFAULT_MAX_EVENT_BYTES } from "../../src/report.ts";
 import { block, documents, read, ROOT, table } from "./blocks.ts";
-import { defaultsIn, membersIn, membersOf, parse } from "./source.ts";
+import { defaultsIn, membersIn, membersOf, parse, valueImports } from "./source.ts";
 
 /** The names in the first column, without their backticks. */
 function names(rows: readonly string[][]): string[] {
@@ -98,6 +98,25 @@ it("the tree in ARCHITECTURE.md is the tree of src/", () => {
   const claimed = tree.flatMap((line) => /^ {2}(\S+\.ts) {2,}\S/.exec(line)?.[1] ?? []);
   const real = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   expect(claimed.sort()).toEqual(real.filter((path) => path.endsWith(".ts")).sort());
+});
+
+it("who imports whom is what ARCHITECTURE.md allows", () => {
+  const rows = table("ARCHITECTURE.md", "row").map(([, files = ""]) => files.replaceAll("`", "").split(" "));
+  const rowOf = new Map<string, number>(
+    rows.flatMap((files, row) => files.map((file) => [`${file}.ts`, row] as const)),
+  );
+  const sources = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
+  const complaints = sources
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((file) =>
+      valueImports(`src/${file}`).flatMap((imported) => {
+        if (!imported.startsWith(".")) return `${file} imports ${imported}`;
+        const target = join(dirname(file), imported);
+        return (rowOf.get(target) ?? Infinity) <= (rowOf.get(file) ?? -1) ? [] : `${file} imports ${target}`;
+      }),
+    );
+  expect(complaints).toEqual([]);
+  expect([...rowOf.keys()].sort()).toEqual(sources.filter((path) => path.endsWith(".ts")).sort());
 });
 
 it("links between documents lead somewhere", () => {
