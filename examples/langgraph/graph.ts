@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { tool } from "@langchain/core/tools";
+import { DynamicTool } from "@langchain/core/tools";
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { reportProgress, withAgent } from "session-progress";
 
@@ -7,18 +7,15 @@ import { reportProgress, withAgent } from "session-progress";
 // the request that invoked the graph, however many run at once.
 
 /** A tool, as a model would call it. Here without a model, a key or a network. */
-const search = tool(
-  async ({ query }: { query: string }) => {
-    reportProgress({ message: `Searching for ${query}`, phase: "progress" });
+const search = new DynamicTool({
+  name: "search",
+  description: "Searches the library.",
+  func: async (query: string) => {
+    reportProgress({ message: `Searching for ${query}` });
     await wait(Math.random() * 5);
     return `facts about ${query}`;
   },
-  {
-    name: "search",
-    description: "Searches the library.",
-    schema: { type: "object", properties: { query: { type: "string" } }, required: ["query"] },
-  },
-);
+});
 
 const State = Annotation.Root({
   topic: Annotation<string>,
@@ -33,7 +30,7 @@ function researcher(agent: string, aspect: string) {
   return ({ topic }: State) =>
     withAgent(agent, async () => {
       reportProgress({ message: `Looking into the ${aspect} of ${topic}`, phase: "think" });
-      const found = (await search.invoke({ query: `the ${aspect} of ${topic}` })) as string;
+      const found = await search.invoke(`the ${aspect} of ${topic}`);
       reportProgress({ message: `Found ${found}`, phase: "result" });
       return { facts: [found] };
     });

@@ -1,0 +1,29 @@
+// A Fastify app. What session-progress adds to it is marked with (+).
+import { fastify } from "fastify";
+import { createEventBus } from "session-progress"; // (+)
+import { sseHandler } from "session-progress/node"; // (+)
+import { logIn, userOf } from "../users.ts";
+import { writeReport } from "../write-report.ts";
+
+export const bus = createEventBus(); // (+)
+
+export const app = fastify({ forceCloseConnections: true });
+
+app.post<{ Body: { user: string } }>("/api/login", (request, reply) =>
+  reply.header("Set-Cookie", logIn(request.body.user)).code(204).send(),
+);
+
+app.post<{ Body: { topic: string } }>("/api/reports", (request, reply) => {
+  const user = userOf(request.headers.cookie);
+  if (user === undefined) return reply.code(401).send();
+  const { sessionId } = bus.start(() => writeReport(request.body.topic), { owner: user }); // (+)
+  return reply.code(202).send({ sessionId });
+});
+
+const events = sseHandler(bus, { authorize: (req, _, owner) => userOf(req.headers.cookie) === owner }); // (+)
+app.get("/api/events", (request, reply) => {
+  reply.hijack(); // (+) the handler answers by itself, on Node's own request and response
+  events(request.raw, reply.raw); // (+)
+});
+
+app.addHook("preClose", () => bus.close()); // (+)
