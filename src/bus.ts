@@ -7,7 +7,7 @@ import type { BusHooks } from "./hooks.ts";
 import { makeReporter, type Reporter, type SinkObject, sinkTarget } from "./reporter.ts";
 import { type RunContext, startRun, type StartedRun, type StartOptions } from "./run.ts";
 import { Session } from "./session.ts";
-import { checkSessionId, checkWhole, isSessionId } from "./sessions.ts";
+import { badSessionId, checkSessionId, checkWhole, isSessionId } from "./sessions.ts";
 import { settlesWithin } from "./timers.ts";
 
 /** Options of {@link createEventBus}. All of them bound something; the defaults suit one busy process. */
@@ -161,7 +161,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
     },
     publish: (sessionId, report) => {
       if (isSessionId(sessionId)) return core.publish(sessionId, report);
-      core.faultOf("")(mismatch("sessionId", "a session id", typeof sessionId));
+      core.faultOf("")(badSessionId(sessionId));
       return false;
     },
     subscribe: (sessionId, listener, followOptions) => {

@@ -22,10 +22,13 @@ export function isSessionId(id: unknown): id is string {
 
 /** @throws {TypeError} Unless `id` may be a session id. */
 export function checkSessionId(id: unknown): asserts id is string {
-  if (isSessionId(id)) return;
+  if (!isSessionId(id)) throw badSessionId(id);
+}
+
+export function badSessionId(id: unknown): TypeError {
   // Not `mismatch(…, id)`: a session id must not get into a log.
   const got = typeof id === "string" ? `a string of ${id.length} characters` : typeof id;
-  throw new TypeError(`Expected \`sessionId\` to be 1 to 128 of A-Z a-z 0-9 . _ : ~ -, got ${got}`);
+  return new TypeError(`Expected \`sessionId\` to be 1 to 128 of A-Z a-z 0-9 . _ : ~ -, got ${got}`);
 }
 
 /**

@@ -145,7 +145,9 @@ describe("a malformed session id", () => {
     const id: string = untyped(given);
     const faults = faultsOf(bus);
     expect(bus.publish(id, {})).toBe(false);
-    expect(faults).toEqual([expect.any(TypeError)]);
+    expect(faults.map(String)).toEqual([
+      expect.stringMatching(/^TypeError: Expected `sessionId` to be 1 to 128 of /),
+    ]);
     expect(() => createEventBus({ strict: true }).publish(id, {})).toThrow(TypeError);
   });
 
