@@ -94,7 +94,10 @@ export function toJson(value: unknown): string | undefined {
 export function jsonCopy(value: EventData, fault: Fault): EventData | undefined {
   try {
     const json = toJson(value);
-    if (json !== undefined) return deepFreeze(JSON.parse(json));
+    if (json !== undefined) {
+      const copy: EventData = JSON.parse(json);
+      return deepFreeze(copy);
+    }
   } catch (cause) {
     fault(new TypeError(`Expected \`data\` to be JSON: ${toError(cause).message}`, { cause }));
     return undefined;
@@ -204,7 +207,7 @@ function finite(value: unknown): boolean {
   return typeof value === "number" && Number.isFinite(value);
 }
 
-function deepFreeze(value: unknown): unknown {
+function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   for (const inner of Object.values(value)) deepFreeze(inner);
   return Object.freeze(value);
