@@ -27,6 +27,7 @@ export default defineConfig({
     projects: [
       project("unit"),
       project("integration"),
+      project("examples"),
       project("docs"),
       project("types", {
         include: [],

@@ -9,7 +9,8 @@ type Handler = (request: Request) => Promise<Response>;
 /** The part of Next.js that is needed here: `app/api/events/route.ts` answers `/api/events`. */
 async function route(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
-  const handlers = (await import(`./app${pathname}/route.ts`)) as Record<string, Handler | undefined>;
+  const file = new URL(`./app${pathname}/route.ts`, import.meta.url);
+  const handlers = (await import(file.href)) as Record<string, Handler | undefined>;
   const handler = handlers[request.method];
   return handler === undefined ? new Response(null, { status: 405 }) : handler(request);
 }
