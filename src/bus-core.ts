@@ -18,6 +18,14 @@ export interface BusLimits extends SessionLimits {
   readonly strict: boolean;
 }
 
+/** What holds a socket. */
+export interface Connected {
+  /** Resolves when nothing of it is left. */
+  readonly closed: Promise<void>;
+  /** Ends it at once, whatever is still to be sent. */
+  destroy(): void;
+}
+
 /** What an entry costs beside its message: the other fields and the frame around them. */
 const ENTRY_BYTES = 160;
 /** JSON needs at most this many bytes for one byte of text: `\u0000`. */
@@ -38,7 +46,7 @@ export class BusCore implements SessionHost {
   bytes = 0;
   followers = 0;
   /** Connections that hold a socket, ended ones included. */
-  connections = 0;
+  readonly connections: Set<Connected> = new Set<Connected>();
   events = 0;
   gaps = 0;
   drops = 0;
@@ -145,7 +153,7 @@ export class BusCore implements SessionHost {
   /** Whether one more connection, to `session`, would be too many. */
   isFull(session: Session | undefined): boolean {
     const { maxFollowers, maxFollowersPerSession } = this.limits;
-    return this.connections >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
+    return this.connections.size >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
   }
 
   /** To be called for each follower that is told of a gap. */

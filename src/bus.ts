@@ -214,12 +214,18 @@ async function close(core: BusCore, graceMs: number): Promise<void> {
   for (const run of runs) run.cancel({ status: "cancelled" });
   core.closed = true;
   core.turn.flush();
-  const followers = [...core.sessions.all()].flatMap((session) => [...session.followers]);
-  for (const follower of followers) follower.disconnect(true);
-  const closing = followers.flatMap(({ closed }) => closed ?? []);
-  if (closing.length > 0) await settlesWithin(Promise.all(closing), CLOSE_MS);
-  for (const follower of followers) follower.destroy?.();
+  for (const session of core.sessions.all()) {
+    for (const follower of session.followers) follower.disconnect(true);
+  }
+  await connectionsClosed(core);
+  for (const connection of core.connections) connection.destroy();
+  await connectionsClosed(core);
   core.sessions.clear();
+}
+
+async function connectionsClosed({ connections }: BusCore): Promise<void> {
+  if (connections.size === 0) return;
+  await settlesWithin(Promise.all([...connections].map(({ closed }) => closed)), CLOSE_MS);
 }
 
 /** The session in exactly this incarnation; when it is gone, one that refuses every report. */

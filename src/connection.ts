@@ -1,4 +1,4 @@
-import type { BusCore } from "./bus-core.ts";
+import type { BusCore, Connected } from "./bus-core.ts";
 import type { AgentEvent, SessionEvent } from "./event.ts";
 import { RESET, type Resume } from "./follow.ts";
 import type { Chunk } from "./frames.ts";
@@ -69,7 +69,7 @@ const MAX_UNSENT_OF_TURN = 1 << 20;
  *
  * It owns no queue. A peer that stops reading just lags; what its log compacts meanwhile becomes a gap.
  */
-export class Connection<P> implements Follower, Beating {
+export class Connection<P> implements Follower, Connected, Beating {
   session: Session;
   readonly request: unknown;
   readonly closed: Promise<void>;
@@ -123,7 +123,7 @@ export class Connection<P> implements Follower, Beating {
   /** Says the first words and attaches: all in one turn, so that nothing falls between log and live. */
   #open(resume: Resume): void {
     if (resume === "reset") this.#core.told(this.session.id, RESET);
-    this.#core.connections++;
+    this.#core.connections.add(this);
     this.#core.pulse.join(this, this.#beatMs);
     this.session.add(this);
     this.#write(this.#wire.ready(this.session, this.#position, resume));
@@ -219,7 +219,7 @@ export class Connection<P> implements Follower, Beating {
   #closed(): void {
     this.#ended = true;
     this.#leave();
-    this.#core.connections--;
+    this.#core.connections.delete(this);
     this.#core.pulse.leave(this, this.#beatMs);
     this.#resolveClosed();
   }

@@ -156,9 +156,9 @@ class Iteration implements AsyncIterator<SessionEntry, undefined>, Follower {
   pump(): void {
     while (this.#waiting.length > 0) {
       const entry = this.#read();
+      if (entry !== undefined) this.#waiting.shift()?.({ done: false, value: entry });
+      if (this.session.isOverAt(this.#position)) this.#finish();
       if (entry === undefined) return;
-      this.#waiting.shift()?.({ done: false, value: entry });
-      if (entry.event.t === "session_end") this.#finish();
     }
   }
 

@@ -2,6 +2,7 @@ import type { GapEvent, SessionEvent } from "./event.ts";
 import type { LogStep, SessionLog } from "./session-log.ts";
 import { utf8Length } from "./report.ts";
 import { encodeEvent } from "./sse/encode.ts";
+import { encodeBytes, type StreamBytes } from "./sse/stream-bytes.ts";
 
 /** Some of a log, in the format of a transport. */
 export interface Chunk<P> {
@@ -20,7 +21,7 @@ export interface Chunk<P> {
 /** No write is longer than this, unless a single event is. */
 export const MAX_WRITE_BYTES = 65_536;
 // Enough for the default history: when a thousand followers reconnect at once, it is encoded once.
-const MAX_CHUNKS = 16;
+const MAX_FULL = 16;
 const everything = (): boolean => true;
 const NO_GAPS: readonly GapEvent[] = [];
 const EVENT_NAMES: Record<SessionEvent["t"], string> = {
@@ -39,7 +40,10 @@ const EVENT_NAMES: Record<SessionEvent["t"], string> = {
 export class Frames {
   readonly #epoch: string;
   readonly #log: SessionLog;
-  #chunks: Chunk<Uint8Array>[] = [];
+  /** Chunks that were cut for their length, oldest first. */
+  #full: Chunk<StreamBytes>[] = [];
+  /** The newest chunk. Not a few more of these: each small one holds on to a whole slab of Node's pool. */
+  #newest: Chunk<StreamBytes> | undefined;
 
   constructor(epoch: string, log: SessionLog) {
     this.#epoch = epoch;
@@ -47,12 +51,13 @@ export class Frames {
   }
 
   /** What follows `position`, at most {@link MAX_WRITE_BYTES}; `undefined` when there is nothing. */
-  after(position: number): Chunk<Uint8Array> | undefined {
-    for (const chunk of this.#chunks) if (chunk.from === position) return chunk;
-    const chunk = this.collect(position);
-    if (chunk === undefined) return undefined;
-    if (this.#chunks.length >= MAX_CHUNKS) this.#chunks.shift();
-    this.#chunks.push(chunk);
+  after(position: number): Chunk<StreamBytes> | undefined {
+    if (this.#newest?.from === position) return this.#newest;
+    const known = this.#full.find((full) => full.from === position);
+    const chunk = known ?? this.collect(position);
+    if (known !== undefined || chunk === undefined) return chunk;
+    this.#newest = chunk;
+    if (chunk.to < this.#log.head && this.#full.push(chunk) > MAX_FULL) this.#full.shift();
     return chunk;
   }
 
@@ -60,7 +65,7 @@ export class Frames {
   collect(
     position: number,
     admit: (event: SessionEvent) => boolean = everything,
-  ): Chunk<Uint8Array> | undefined {
+  ): Chunk<StreamBytes> | undefined {
     let to = position;
     let text = "";
     let bytes = 0;
@@ -68,23 +73,24 @@ export class Frames {
     let ended = false;
     for (let step = this.#log.read(to); step !== undefined; step = this.#log.read(to)) {
       const { event } = step;
-      if (admit(event)) {
-        const frame = this.#frame(step);
-        bytes += utf8Length(frame);
-        if (bytes > MAX_WRITE_BYTES && text !== "") break;
-        text += frame;
-        if (event.t === "gap") gaps = [...gaps, event];
-        else if (event.t === "session_end") ended = true;
-      }
+      const frame = this.#frame(step);
+      bytes += utf8Length(frame);
+      // Before `admit` is asked: it is a user's function, and must see each event once.
+      if (bytes > MAX_WRITE_BYTES && to > position) break;
       to = step.position;
+      if (!admit(event)) continue;
+      text += frame;
+      if (event.t === "gap") gaps = [...gaps, event];
+      else if (event.t === "session_end") ended = true;
     }
     if (to === position) return undefined;
-    return { from: position, to, payload: text === "" ? undefined : encodeUtf8(text), gaps, ended };
+    return { from: position, to, payload: text === "" ? undefined : encodeBytes(text), gaps, ended };
   }
 
-  /** Lets the shared bytes go, when nobody is left to share them. */
+  /** Lets the shared bytes go. */
   forget(): void {
-    this.#chunks = [];
+    this.#full = [];
+    this.#newest = undefined;
   }
 
   #frame(step: LogStep): string {
@@ -96,14 +102,3 @@ export class Frames {
     });
   }
 }
-
-const buffer = (globalThis as { Buffer?: { from(text: string): Uint8Array } }).Buffer;
-
-/** `text` as UTF-8. Node's `Buffer` is twice as fast as `TextEncoder`. */
-export const encodeUtf8: (text: string) => Uint8Array =
-  buffer === undefined
-    ? (
-        (encoder) => (text: string) =>
-          encoder.encode(text)
-      )(new TextEncoder())
-    : (text) => buffer.from(text);

@@ -15,12 +15,8 @@ export interface Follower {
   pump(early: boolean): void;
   /** Ends the connection without an `end`: the follower may come back. */
   disconnect(closing: boolean): void;
-  /** Ends it at once, whatever is still to be sent. */
-  destroy?(): void;
   /** What the follower was admitted with, for `disconnect`'s `where`. */
   readonly request?: unknown;
-  /** Resolves when nothing of it is left. */
-  readonly closed?: Promise<void>;
 }
 
 /** A cursor that is read for, synchronously, inside `report`. */
@@ -98,6 +94,12 @@ export class Session {
   /** Whether anybody ever reported to it, or meant to. */
   get opened(): boolean {
     return this.epoch !== NO_EPOCH;
+  }
+
+  /** Whether there is nothing after `position`, now and ever. */
+  isOverAt(position: number): boolean {
+    // Not `outcome` alone: it is there a moment before the end entry is.
+    return position === this.log.head && this.log.read(position - 1)?.event.t === "session_end";
   }
 
   get frames(): Frames {
@@ -193,6 +195,7 @@ export class Session {
   flush(early = false): void {
     if (this.#flushing) return;
     this.#flushing = true;
+    this.#frames?.forget();
     for (const follower of this.followers) follower.pump(early);
     this.#flushing = false;
     this.#offered();

@@ -28,6 +28,7 @@ export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<bo
     const timer = setTimeout(() => {
       resolve(false);
     }, ms);
+    unref(timer);
     const settled = (): void => {
       clearTimeout(timer);
       resolve(true);
@@ -79,7 +80,12 @@ function startGroup(periodMs: number): Group {
       const now = monotonicNow();
       for (const member of group.members) member.beat(now);
     }, periodMs);
-    (group.timer as { unref?(): void }).unref?.();
+    unref(group.timer);
   });
   return group;
+}
+
+/** Browsers' timers are numbers. */
+function unref(timer: unknown): void {
+  (timer as { unref?(): void }).unref?.();
 }

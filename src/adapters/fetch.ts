@@ -1,5 +1,6 @@
 import type { SessionEventBus } from "../bus.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
+import type { StreamBytes } from "../sse/stream-bytes.ts";
 import { createHandler, type Exchange, type ExchangeHandler, type SseOptions } from "../sse/handler.ts";
 import { checkFramework } from "./framework.ts";
 
@@ -95,9 +96,9 @@ class StreamSink implements ByteSink {
     return HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
   }
 
-  write(bytes: Uint8Array): boolean {
+  write({ plain }: StreamBytes): boolean {
     if (!this.#open) return false;
-    this.#controller.enqueue(bytes);
+    this.#controller.enqueue(plain);
     this.#full = (this.#controller.desiredSize ?? 0) <= 0;
     return !this.#full;
   }

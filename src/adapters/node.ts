@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { SessionEventBus } from "../bus.ts";
 import { SessionProgressError } from "../errors.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
+import type { StreamBytes } from "../sse/stream-bytes.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
+import { chunkedSocket } from "./chunked-socket.ts";
 import { checkFramework } from "./framework.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
@@ -101,14 +104,14 @@ class ResponseSink implements ByteSink {
   onClose = (): void => undefined;
   readonly #res: ServerResponse;
   readonly #http2: Http2ServerResponse["stream"] | undefined;
+  #socket: Socket | undefined;
 
   constructor(res: AnyResponse) {
     this.#res = res as ServerResponse;
     this.#http2 = isHttp2(res) ? res.stream : undefined;
-    res.on("drain", () => {
-      this.onDrain();
-    });
+    res.on("drain", this.#drained);
     res.once("close", () => {
+      this.#socket?.off("drain", this.#drained);
       this.onClose();
     });
     // A reset connection; `close` follows.
@@ -119,9 +122,22 @@ class ResponseSink implements ByteSink {
     return this.#res.writableLength;
   }
 
-  write(bytes: Uint8Array): boolean {
-    return this.#res.write(bytes);
+  write({ plain, chunked }: StreamBytes): boolean {
+    if (this.#socket !== undefined && chunked !== undefined) return this.#socket.write(chunked);
+    const more = this.#res.write(plain);
+    // From the second write on: the first takes the headers along.
+    if (this.#http2 === undefined) this.#useSocket();
+    return more;
   }
+
+  #useSocket(): void {
+    this.#socket = chunkedSocket(this.#res);
+    this.#socket?.on("drain", this.#drained);
+  }
+
+  readonly #drained = (): void => {
+    this.onDrain();
+  };
 
   /** Node corks an HTTP/1 response's socket from its first write to the end of the turn. */
   flush(): void {

@@ -77,11 +77,13 @@ export function followOverWebSocket(
   if (maxStreamMs !== Infinity) checkWhole("maxStreamMs", maxStreamMs, 1);
   const peer = new WebSocketPeer(core, socket);
   const known = core.sessions.find(sessionId);
+  const from = resumeAt(known, after);
   if (core.closing) peer.end("closing");
+  else if (known?.isOverAt(from.position)) peer.end("ended");
   else if (core.isFull(known)) socket.close(...TOO_MANY);
   else {
     const limits = { keepAliveMs: Infinity, writeDeadlineMs, maxStreamMs };
-    const start = { ...resumeAt(known, after), request, filter };
+    const start = { ...from, request, filter };
     new Connection(core, core.sessions.join(sessionId), peer, messageWire, limits, start);
   }
   return peer.left;

@@ -1,15 +1,15 @@
 import type { Peer, Wire } from "../connection.ts";
 import { RESET } from "../follow.ts";
-import { encodeUtf8 } from "../frames.ts";
 import { encodeComment, encodeEvent } from "./encode.ts";
+import { encodeBytes, type StreamBytes } from "./stream-bytes.ts";
 
 /** Where an event stream's bytes go. */
-export type ByteSink = Peer<Uint8Array>;
+export type ByteSink = Peer<StreamBytes>;
 
-const KEEP_ALIVE = encodeUtf8(encodeComment("keep-alive"));
+const KEEP_ALIVE = encodeBytes(encodeComment("keep-alive"));
 
 /** Connections speak text/event-stream: PROTOCOL.md, "The wire". */
-export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number }): Wire<Uint8Array> {
+export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number }): Wire<StreamBytes> {
   const { keepAliveMs, retryMs } = settings;
   return {
     ready(session, position, resume) {
@@ -17,12 +17,12 @@ export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number
       const ready = JSON.stringify({ t: "ready", resume, keepAliveMs });
       let text = encodeEvent({ retry: jittered(retryMs) }) + encodeEvent({ id, event: "ready", data: ready });
       if (resume === "reset") text += encodeEvent({ id, event: "gap", data: JSON.stringify(RESET) });
-      return encodeUtf8(text);
+      return encodeBytes(text);
     },
     after: ({ frames }, position, admit) =>
       admit === undefined ? frames.after(position) : frames.collect(position, admit),
     keepAlive: KEEP_ALIVE,
-    closing: () => encodeUtf8(encodeClosing(retryMs)),
+    closing: () => encodeBytes(encodeClosing(retryMs)),
   };
 }
 

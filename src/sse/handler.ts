@@ -6,6 +6,7 @@ import { resumeAt } from "../follow.ts";
 import { checkWhole, isSessionId } from "../sessions.ts";
 import { settlesWithin } from "../timers.ts";
 import { type ByteSink, encodeClosing, eventStreamWire } from "./event-stream.ts";
+import type { StreamBytes } from "./stream-bytes.ts";
 
 /** An answer instead of a stream, as `application/problem+json`. */
 export interface Refusal {
@@ -85,7 +86,7 @@ class Handler<Req> {
   readonly #core: BusCore;
   readonly #options: SseOptions<Req>;
   readonly #settings: StreamSettings;
-  readonly #wire: Wire<Uint8Array>;
+  readonly #wire: Wire<StreamBytes>;
 
   constructor(core: BusCore, options: SseOptions<Req>, settings: StreamSettings) {
     this.#core = core;
@@ -107,7 +108,8 @@ class Handler<Req> {
   #fail(exchange: Exchange<Req>, thrown: unknown): void {
     this.#core.hooks.fail(thrown);
     try {
-      if (!exchange.gone) refuse(exchange, { status: 500 });
+      const late = { status: 503, headers: { "Retry-After": "5" } };
+      if (!exchange.gone) refuse(exchange, thrown instanceof TooLate ? late : { status: 500 });
     } catch (again) {
       this.#core.hooks.fail(again);
     }
@@ -121,7 +123,8 @@ class Handler<Req> {
     const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
     let sessionId =
       this.#options.session === undefined ? query.get("session_id") : this.#options.session(request);
-    if (typeof sessionId === "object" && sessionId !== null) sessionId = await sessionId;
+    if (typeof sessionId === "object" && sessionId !== null)
+      sessionId = await this.#inTime("session", sessionId);
     if (!isSessionId(sessionId)) return BAD_SESSION_ID;
 
     for (let asked = this.#options.authorize; asked !== undefined;) {
@@ -139,13 +142,17 @@ class Handler<Req> {
     );
   }
 
-  async #ask(verdict: boolean | Refusal | Promise<boolean | Refusal>): Promise<Refusal | undefined> {
+  /** What `promise` brings; the client is not to wait for ever. */
+  async #inTime<T>(name: string, promise: Promise<T>): Promise<T> {
     const deadline = this.#settings.writeDeadlineMs;
-    if (typeof verdict === "object" && !(await settlesWithin(Promise.resolve(verdict), deadline))) {
-      this.#core.hooks.fail(new Error(`\`authorize\` gave no answer within ${deadline} ms`));
-      return { status: 503, headers: { "Retry-After": "5" } };
-    }
-    const answer = await verdict;
+    if (await settlesWithin(promise, deadline)) return promise;
+    throw new TooLate(`\`${name}\` gave no answer within ${deadline} ms`);
+  }
+
+  async #ask(verdict: boolean | Refusal | Promise<boolean | Refusal>): Promise<Refusal | undefined> {
+    const answer = await (typeof verdict === "object"
+      ? this.#inTime("authorize", Promise.resolve(verdict))
+      : verdict);
     if (answer === true) return undefined;
     if (typeof answer !== "object") return { status: 403 };
     if (!(answer.status >= 400 && answer.status <= 599)) {
@@ -167,7 +174,7 @@ class Handler<Req> {
     if (this.#options.mustExist === true && !known?.opened) return { status: 404 };
     if (this.#core.isFull(known)) return { status: 429, headers: { "Retry-After": "5" } };
     const { position, resume } = resumeAt(known, lastEventId);
-    if (known?.outcome !== undefined && resume === "resumed" && position === known.log.head) {
+    if (known?.isOverAt(position)) {
       exchange.answer(204, {}, "");
       return undefined;
     }
@@ -188,6 +195,8 @@ class Handler<Req> {
     return undefined;
   }
 }
+
+class TooLate extends Error {}
 
 const STREAM_HEADERS: Record<string, string> = {
   "Content-Type": "text/event-stream; charset=utf-8",
