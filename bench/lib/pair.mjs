@@ -59,3 +59,9 @@ export async function withPair(name, settings, fn) {
     await pair.stop();
   }
 }
+
+/** Calls `fn` for each of `names`: one after the other where figures count, else all at once. */
+export async function forEachPeer(names, { atOnce }, fn) {
+  if (atOnce) await Promise.all(names.map(fn));
+  else for (const name of names) await fn(name);
+}

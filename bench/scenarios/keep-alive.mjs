@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { affordable, fewerNote } from "../lib/limits.mjs";
-import { withPair } from "../lib/pair.mjs";
+import { forEachPeer, withPair } from "../lib/pair.mjs";
 import { BARE, OURS } from "../lib/peers.mjs";
 import { rotated, typical } from "../lib/stats.mjs";
 
@@ -14,10 +14,10 @@ export async function run({ quick, rounds = quick ? 1 : 3, progress }) {
     : { followers, keepAliveMs: 2_000, windowMs: 8_000 };
   const samples = Object.fromEntries(peers.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const name of rotated(peers, round)) {
+    await forEachPeer(rotated(peers, round), { atOnce: quick }, async (name) => {
       progress(`round ${round + 1} of ${rounds}, ${name}`);
       samples[name].push(await measure(name, settings));
-    }
+    });
   }
   return {
     title: `Keep-alive of ${followers} idle followers`,

@@ -1,5 +1,5 @@
 import { affordable, fewerNote } from "../lib/limits.mjs";
-import { withPair } from "../lib/pair.mjs";
+import { forEachPeer, withPair } from "../lib/pair.mjs";
 import { BARE, OURS } from "../lib/peers.mjs";
 import { rotated, typical } from "../lib/stats.mjs";
 
@@ -13,10 +13,10 @@ export async function run({ quick, rounds = quick ? 1 : 3, progress }) {
   const sessions = quick ? 100 : 100_000;
   const samples = Object.fromEntries([...peers, SESSION_EACH, IDLE_SESSIONS].map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    for (const name of rotated(peers, round)) {
+    await forEachPeer(rotated(peers, round), { atOnce: quick }, async (name) => {
       progress(`round ${round + 1} of ${rounds}, ${name}`);
       samples[name].push(await perFollower(name, () => "s0", followers));
-    }
+    });
     samples[SESSION_EACH].push(await perFollower(OURS, (n) => `s${n}`, followers));
     samples[IDLE_SESSIONS].push(await perSession(sessions));
   }
