@@ -1,6 +1,6 @@
 import { runOutside } from "./context.ts";
 import { catchRejection } from "./diagnostics.ts";
-import type { Outcome, SessionEntry, SessionEvent } from "./event.ts";
+import type { GapEvent, Outcome, SessionEntry, SessionEvent } from "./event.ts";
 import { Frames } from "./frames.ts";
 import type { Hooks } from "./hooks.ts";
 import { type LogLimits, SessionLog, type LogStep } from "./session-log.ts";
@@ -41,6 +41,8 @@ export interface SessionHost {
   readonly history: LogLimits;
   readonly hooks: Hooks;
   readonly turn: Turn;
+  /** To be called for each follower that is told of a gap. */
+  told(sessionId: string, gap: GapEvent): void;
   /** Bytes of all logs together. */
   bytes: number;
   /** Followers of all sessions together. */
@@ -241,6 +243,7 @@ export class Session {
     for (const listener of this.#listeners) {
       if (!listener.active || listener.position >= step.position) continue;
       listener.position = step.position;
+      if (step.event.t === "gap") this.#host.told(this.id, step.event);
       this.hand(listener, entry);
     }
     if (step.event.t === "session_end") this.unlistenAll();

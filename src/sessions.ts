@@ -153,6 +153,7 @@ export class Sessions implements Beating {
   /** To be called when `session` has ended. */
   ended(session: Session): void {
     session.since = monotonicNow();
+    this.#hopeless = 0;
     if (this.#live.has(session)) this.#ended.add(session);
   }
 

@@ -1,8 +1,7 @@
 import type { SessionEventBus } from "../bus.ts";
-import type { ByteSink } from "../sse/event-stream.ts";
-import type { StreamBytes } from "../sse/stream-bytes.ts";
-import { createHandler, type Exchange, type ExchangeHandler, type SseOptions } from "../sse/handler.ts";
+import { createHandler, type SseOptions } from "../sse/handler.ts";
 import { checkFramework } from "./framework.ts";
+import { respond } from "./web-response.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
 
@@ -25,105 +24,4 @@ export function sseHandler(
     checkFramework("fetch", request, rest[0]);
     return respond(handle, request, request);
   };
-}
-
-/** The response to `raw`, which the options know as `request`. */
-export function respond<Req>(handle: ExchangeHandler<Req>, request: Req, raw: Request): Promise<Response> {
-  return new Promise((resolve) => {
-    const { signal, method, url, headers } = raw;
-    const exchange: Exchange<Req> = {
-      request,
-      method,
-      url,
-      header: (name) => headers.get(name) ?? undefined,
-      // What speaks to the client is the server's matter.
-      isHttp1: false,
-      get gone() {
-        return signal.aborted;
-      },
-      answer: (status, answerHeaders, body) => {
-        resolve(
-          new Response(body === "" || method === "HEAD" ? null : body, { status, headers: answerHeaders }),
-        );
-      },
-      stream: (streamHeaders) => {
-        const sink = new StreamSink(signal);
-        resolve(new Response(sink.body, { headers: streamHeaders }));
-        return sink;
-      },
-    };
-    // The client has left without an answer, and nobody will read this one; but a promise must not hang.
-    void handle(exchange).then(() => {
-      resolve(new Response(null, { status: 499 }));
-    });
-  });
-}
-
-const HIGH_WATER_MARK = 65_536;
-
-/** A `ReadableStream` as a sink: what its consumer pulls makes room, which is back-pressure end to end. */
-class StreamSink implements ByteSink {
-  readonly body: ReadableStream<Uint8Array>;
-  onDrain = (): void => undefined;
-  onClose = (): void => undefined;
-  readonly #signal: AbortSignal;
-  #controller!: ReadableStreamDefaultController<Uint8Array>;
-  #open = true;
-  #full = false;
-
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-    this.body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: () => {
-          if (!this.#full) return;
-          this.#full = false;
-          this.onDrain();
-        },
-        cancel: () => {
-          this.#close();
-        },
-      },
-      { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.byteLength },
-    );
-    signal.addEventListener("abort", this.#abandon, { once: true });
-  }
-
-  get pending(): number {
-    return HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
-  }
-
-  write({ plain }: StreamBytes): boolean {
-    if (!this.#open) return false;
-    this.#controller.enqueue(plain);
-    this.#full = (this.#controller.desiredSize ?? 0) <= 0;
-    return !this.#full;
-  }
-
-  end(): void {
-    if (!this.#open) return;
-    this.#controller.close();
-    this.#close();
-  }
-
-  destroy(): void {
-    if (!this.#open) return;
-    this.#controller.error(new DOMException("The event stream was cut off.", "AbortError"));
-    this.#close();
-  }
-
-  /** The client has left: nobody is there to be told of an error. */
-  readonly #abandon = (): void => {
-    this.end();
-  };
-
-  #close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#signal.removeEventListener("abort", this.#abandon);
-    this.onClose();
-  }
 }

@@ -1,8 +1,8 @@
 import type { Context, Env } from "hono";
 import type { SessionEventBus } from "../bus.ts";
 import { createHandler, type SseOptions } from "../sse/handler.ts";
-import { respond } from "./fetch.ts";
 import { checkFramework } from "./framework.ts";
+import { respond } from "./web-response.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
 

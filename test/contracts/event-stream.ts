@@ -573,16 +573,16 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(errors).toHaveLength(1);
       });
 
-      test("503 and the error hook: authorize never answers", async () => {
+      test.each(["authorize", "session"])("503 and the error hook: %s never answers", async (option) => {
         const { errors, follow } = await setUp({
-          authorize: () => new Promise(() => {}),
+          [option]: () => new Promise(() => {}),
           writeDeadlineMs: 30,
         });
         const client = await follow();
         await client.over;
         expect(client.status).toBe(503);
         expect(client.headers["retry-after"]).toBeDefined();
-        expect(errors).toEqual(["`authorize` gave no answer within 30 ms"]);
+        expect(errors).toEqual([`\`${option}\` gave no answer within 30 ms`]);
       });
 
       test("a client that leaves while authorize thinks is not followed", async () => {

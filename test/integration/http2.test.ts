@@ -19,7 +19,7 @@ const overHttp2: ClientTransport = (url, { method = "GET", headers, signal }) =>
     stream.on("error", reject);
     stream.on("close", () => reject(new Error("closed without a response")));
     stream.on("response", ({ ":status": status = 0, ...responseHeaders }) =>
-      resolve({ status, headers: responseHeaders as Record<string, string>, body: stream }),
+      resolve({ status, headers: responseHeaders, body: stream }),
     );
   });
 };

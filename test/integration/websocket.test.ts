@@ -107,6 +107,16 @@ describe("followOverWebSocket", () => {
     ]);
   });
 
+  test("whoever has seen the end is told that it was the end", async () => {
+    const { bus, follow } = await setUp();
+    bus.end("s");
+    const first = follow();
+    await first.closed;
+    const again = follow(first.entries.at(-1)!.id);
+    expect(await again.closed).toEqual([1000, "end"]);
+    expect(again.entries).toEqual([]);
+  });
+
   test("a filter moves the cursor silently", async () => {
     const { bus, follow } = await setUp({ filter: (event) => event.agent === "a" });
     const client = follow();

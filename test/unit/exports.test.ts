@@ -21,7 +21,7 @@ it("exports these names and no others: a new public name is a decision", () => {
       "index: SessionProgressError bindReporter createEventBus createReporter createSessionId currentReporter isSessionProgressError reportProgress withAgent",
       "node: sseHandler",
       "express: sseHandler",
-      "fetch: respond sseHandler",
+      "fetch: sseHandler",
       "hono: sseHandler",
       "websocket: followOverWebSocket",
       "sse: encodeComment encodeEvent",

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
  * those before it. Type imports count: a type from above is knowledge of what is above.
  */
 const LAYERS: readonly (readonly string[])[] = [
-  ["errors", "event", "diagnostics", "context", "sse/encode"],
+  ["errors", "event", "diagnostics", "context", "sse/encode", "sse/stream-bytes"],
   ["timers", "turn", "report", "compaction", "session-log", "frames"],
   ["hooks", "reporter", "session", "sessions", "bus-core"],
   ["follow", "run", "connection", "bus"],
@@ -16,6 +16,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ["sse/event-stream", "sse/handler"],
   [
     "adapters/framework",
+    "adapters/chunked-socket",
+    "adapters/web-response",
     "adapters/node",
     "adapters/express",
     "adapters/fetch",
