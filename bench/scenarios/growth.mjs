@@ -18,7 +18,7 @@ function axes(quick) {
       followers: active,
       idleSessions: size,
     })),
-    "active sessions": (quick ? [10, most] : [100, 1_000, most]).map((size) => ({
+    "active sessions": (quick ? [1, most] : [1, 100, 1_000, most]).map((size) => ({
       size,
       sessions: size,
       followers: 1,
@@ -68,12 +68,16 @@ export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
         ratio: ratios.at(-1),
       });
     }
+    const what = `${axis} ${points[0].size} → ${points.at(-1).size}`;
+    const flat = Math.max(...ratios) / Math.min(...ratios);
     targets.push({
-      what: `${axis} ${points[0].size} → ${points.at(-1).size}: rise of the ratio`,
+      what: `${what}, flat: largest ratio against smallest`,
       limit: 1.3,
       unit: "×",
-      measured: rise(ratios),
+      measured: flat,
     });
+    // Beside it, not instead: what only gets cheaper as it grows is not flat either.
+    targets.push({ what: `${what}, rise alone`, limit: 1.3, unit: "×", measured: rise(ratios) });
   }
   return {
     title: "Growth: cost per delivery, against bare TCP of the same shape",
@@ -86,7 +90,7 @@ export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
   };
 }
 
-/** The most that a later ratio is of an earlier one; what falls while it grows is no harm. */
+/** The most that a later ratio is of an earlier one. */
 function rise(ratios) {
   return Math.max(...ratios.map((later, at) => later / Math.min(...ratios.slice(0, at + 1))));
 }
