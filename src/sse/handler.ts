@@ -25,6 +25,9 @@ export interface SseOptions<Req> {
    * Whether this request may follow this session; asked before any header is sent, and again when the
    * session's owner has changed. `false` is 403. Without it whoever knows the session id may follow.
    *
+   * `owner` is `null` for a session that has none, or that nobody has opened yet: not `undefined`, which
+   * would equal the missing id of whoever is not logged in.
+   *
    * A throw is 500, no answer within `writeDeadlineMs` 503; both are told to the `error` hook.
    */
   authorize?:
@@ -129,7 +132,9 @@ class Handler<Req> {
 
     for (let asked = this.#options.authorize; asked !== undefined;) {
       const owner = this.#core.sessions.find(sessionId)?.owner;
-      const refusal = await this.#ask(asked(request, sessionId, owner && JSON.parse(owner)));
+      const refusal = await this.#ask(
+        asked(request, sessionId, owner === undefined ? null : JSON.parse(owner)),
+      );
       if (refusal !== undefined) return refusal;
       // While it was thinking the session may have got another owner: then ask again.
       if (this.#core.sessions.find(sessionId)?.owner === owner) asked = undefined;

@@ -516,7 +516,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect((await follow({ session_id: "sync" })).status).toBe(200);
         expect((await follow({ session_id: "async" })).status).toBe(200);
         expect(asked).toEqual([
-          ["sync", undefined],
+          ["sync", null],
           ["async", { id: 7 }],
         ]);
       });
@@ -623,7 +623,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         bus.start(() => new Promise(() => {}), { sessionId: "s", owner: "alice" });
         answer.resolve(true);
         expect((await request).status).toBe(403);
-        expect(owners).toEqual([undefined, "alice"]);
+        expect(owners).toEqual([null, "alice"]);
       });
 
       test("a session that gets an owner has its followers come back and be asked again", async () => {
@@ -631,7 +631,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         const { bus, follow, followAfter } = await setUp({
           authorize: (_request, _id, owner) => {
             owners.push(owner);
-            return owner === undefined || owner === "bob";
+            return owner === null || owner === "bob";
           },
         });
         bus.publish("s", { message: "before" });
@@ -647,7 +647,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         bus.start(() => new Promise(() => {}), { sessionId: "s", owner: "carol" });
         await back.over;
         expect((await followAfter(id)).status).toBe(403);
-        expect(owners).toEqual([undefined, "bob", "carol"]);
+        expect(owners).toEqual([null, "bob", "carol"]);
       });
 
       test("disconnect ends the streams that `where` picks, by what they came with", async () => {
