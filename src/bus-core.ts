@@ -4,7 +4,7 @@ import { agentEvent, endEvent, fitEvent, utf8Length } from "./report.ts";
 import { type DropReason, Hooks } from "./hooks.ts";
 import type { SinkObject } from "./reporter.ts";
 import { Session, type SessionHost } from "./session.ts";
-import type { LogLimits } from "./session-log.ts";
+import { ENTRY_BYTES, type LogLimits } from "./session-log.ts";
 import { type SessionLimits, Sessions } from "./sessions.ts";
 import { Pulse } from "./timers.ts";
 import { Turn } from "./turn.ts";
@@ -19,15 +19,13 @@ export interface BusLimits extends SessionLimits {
 }
 
 /** What holds a socket. */
-export interface Connected {
-  /** Resolves when nothing of it is left. */
-  readonly closed: Promise<void>;
+interface Connected {
   /** Ends it at once, whatever is still to be sent. */
   destroy(): void;
 }
 
-/** What an entry costs beside its message: the other fields and the frame around them. */
-const ENTRY_BYTES = 160;
+/** What the wire puts around an event's JSON. */
+const FRAME_BYTES = 64;
 /** JSON needs at most this many bytes for one byte of text: `\u0000`. */
 const MAX_ESCAPE = 6;
 
@@ -47,6 +45,7 @@ export class BusCore implements SessionHost {
   followers = 0;
   /** Connections that hold a socket, ended ones included. */
   readonly connections: Set<Connected> = new Set<Connected>();
+  #allClosed: (() => void) | undefined;
   events = 0;
   gaps = 0;
   drops = 0;
@@ -86,11 +85,8 @@ export class BusCore implements SessionHost {
     // From the lengths, where that settles it: encoding waits until a follower needs it.
     const rough = roughBytes(event);
     if (rough * MAX_ESCAPE <= this.limits.maxEventBytes) return this.#write(session, event, rough);
-    const json = JSON.stringify(event);
-    const bytes = utf8Length(json);
-    if (bytes <= this.limits.maxEventBytes) return this.#write(session, event, bytes, json);
-    const fitted = fitEvent(event, this.limits.maxEventBytes, this.faultOf(session.id));
-    return this.#write(session, fitted, this.limits.maxEventBytes);
+    const fitted = this.#fitted(event, this.faultOf(session.id));
+    return this.#write(session, fitted.event, fitted.bytes);
   }
 
   /** Ends the session; the first end wins. */
@@ -150,6 +146,20 @@ export class BusCore implements SessionHost {
     return false;
   }
 
+  /** To be called when nothing of a connection is left. */
+  disconnected(connection: Connected): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.#allClosed?.();
+  }
+
+  /** Resolves when no connection is left. */
+  async allClosed(): Promise<void> {
+    if (this.connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#allClosed = resolve;
+    });
+  }
+
   /** Whether one more connection, to `session`, would be too many. */
   isFull(session: Session | undefined): boolean {
     const { maxFollowers, maxFollowersPerSession } = this.limits;
@@ -162,11 +172,11 @@ export class BusCore implements SessionHost {
     this.hooks.emit("gap", sessionId, gap);
   }
 
-  #write(session: Session, event: AgentEvent | GapEvent, bytes: number, json?: string): boolean {
+  #write(session: Session, event: AgentEvent | GapEvent, bytes: number): boolean {
     if (!this.sessions.admit(session)) return this.#refuse(session);
     if (!this.sessions.fits(session, bytes)) return this.#refuse(session);
     if (session.lost > 0) this.#tellLost(session);
-    session.append(event, bytes, json);
+    session.append(event, bytes);
     return true;
   }
 
@@ -181,12 +191,17 @@ export class BusCore implements SessionHost {
     if (!isEnd && session.outcome !== undefined) return this.drop(session.id, "ended");
     if (!this.sessions.admit(session)) this.sessions.remember(session);
     if (session.lost > 0) this.#tellLost(session);
-    const json = JSON.stringify(given);
-    const bytes = utf8Length(json);
-    const { maxEventBytes } = this.limits;
-    if (bytes <= maxEventBytes) session.append(given, bytes, json);
-    else session.append(fitEvent(given, maxEventBytes, this.#told(session.id)), maxEventBytes);
+    const { event, bytes } = this.#fitted(given, this.#told(session.id));
+    session.append(event, bytes);
     return true;
+  }
+
+  /** `event`, cut if it is too long, and what it takes. */
+  #fitted<E extends SessionEvent>(event: E, fault: (error: Error) => void): { event: E; bytes: number } {
+    const { maxEventBytes } = this.limits;
+    const bytes = utf8Length(JSON.stringify(event));
+    if (bytes <= maxEventBytes) return { event, bytes: bytes + FRAME_BYTES };
+    return { event: fitEvent(event, maxEventBytes, fault), bytes: maxEventBytes + FRAME_BYTES };
   }
 
   #tellLost(session: Session): void {

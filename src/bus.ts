@@ -217,15 +217,11 @@ async function close(core: BusCore, graceMs: number): Promise<void> {
   for (const session of core.sessions.all()) {
     for (const follower of session.followers) follower.disconnect(true);
   }
-  await connectionsClosed(core);
-  for (const connection of core.connections) connection.destroy();
-  await connectionsClosed(core);
+  if (!(await settlesWithin(core.allClosed(), CLOSE_MS))) {
+    for (const connection of core.connections) connection.destroy();
+    await settlesWithin(core.allClosed(), CLOSE_MS);
+  }
   core.sessions.clear();
-}
-
-async function connectionsClosed({ connections }: BusCore): Promise<void> {
-  if (connections.size === 0) return;
-  await settlesWithin(Promise.all([...connections].map(({ closed }) => closed)), CLOSE_MS);
 }
 
 /** The session in exactly this incarnation; when it is gone, one that refuses every report. */

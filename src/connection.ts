@@ -1,4 +1,4 @@
-import type { BusCore, Connected } from "./bus-core.ts";
+import type { BusCore } from "./bus-core.ts";
 import type { AgentEvent, SessionEvent } from "./event.ts";
 import { RESET, type Resume } from "./follow.ts";
 import type { Chunk } from "./frames.ts";
@@ -8,7 +8,7 @@ import { type Beating, monotonicNow } from "./timers.ts";
 /**
  * The other end of a connection: the one seam that adapters fill. `P` is what it takes: bytes, messages.
  *
- * Its methods do not throw because the peer has left; `onClose` is the only sign of that.
+ * Its methods do not throw because the peer has left; its listener's `onClose` is the only sign of that.
  */
 export interface Peer<P> {
   /** Hands `payload` on. `false`: it takes no more for now, wait for `onDrain`. */
@@ -21,10 +21,16 @@ export interface Peer<P> {
   end(why: EndReason): void;
   /** Cuts the connection; `onClose` follows. */
   destroy(): void;
-  /** Set by the connection: called when the peer takes more again. */
-  onDrain: () => void;
-  /** Set by the connection: called once, when nothing more can be written or all was. */
-  onClose: () => void;
+  /** Set by the connection: whom to tell. */
+  listener: PeerListener | undefined;
+}
+
+/** What a peer tells. */
+export interface PeerListener {
+  /** The peer takes more again. */
+  onDrain(): void;
+  /** Nothing more can be written, or all was; called once. */
+  onClose(): void;
 }
 
 /** Why a connection ends: its session did, the follower is to come back, or the bus closes. */
@@ -36,6 +42,8 @@ export interface Wire<P> {
   ready(session: Session, position: number, resume: Resume): P;
   /** What follows `position`, as much as makes one write; `undefined` when there is nothing. */
   after(session: Session, position: number, admit: Admit | undefined): Chunk<P> | undefined;
+  /** Encodes what `after` will be asked for by many. */
+  prepare?(session: Session, position: number): void;
   /** Said after a silence of `keepAliveMs`. */
   readonly keepAlive?: P;
   /** The last words when the bus closes. */
@@ -69,10 +77,9 @@ const MAX_UNSENT_OF_TURN = 1 << 20;
  *
  * It owns no queue. A peer that stops reading just lags; what its log compacts meanwhile becomes a gap.
  */
-export class Connection<P> implements Follower, Connected, Beating {
+export class Connection<P> implements Follower, Beating, PeerListener {
   session: Session;
   readonly request: unknown;
-  readonly closed: Promise<void>;
   readonly #core: BusCore;
   readonly #peer: Peer<P>;
   readonly #wire: Wire<P>;
@@ -80,11 +87,12 @@ export class Connection<P> implements Follower, Connected, Beating {
   readonly #admit: Admit | undefined;
   readonly #beatMs: number;
   readonly #openedAt = monotonicNow();
-  #resolveClosed!: () => void;
   #position: number;
-  /** Since when the peer has not taken what was written; `undefined` while it does. */
-  #blockedAt: number | undefined;
-  #wroteAt = 0;
+  /** Whether the peer has not taken what was written. */
+  #blocked = false;
+  /** Beats since it last did, and since anything was written: a clock would be read for each write. */
+  #blockedBeats = 0;
+  #silentBeats = 0;
   /** Which turn was looked at last, and whether the peer had kept up when that turn began. */
   #turn = 0;
   #keptUp = false;
@@ -108,15 +116,7 @@ export class Connection<P> implements Follower, Connected, Beating {
     this.#position = start.position;
     this.#admit = start.filter && withheldWhenThrowing(core, session.id, start.filter);
     this.#beatMs = Math.max(5, Math.min(limits.keepAliveMs, limits.writeDeadlineMs, limits.maxStreamMs) / 4);
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
-    peer.onDrain = () => {
-      this.#drained();
-    };
-    peer.onClose = () => {
-      this.#closed();
-    };
+    peer.listener = this;
     this.#open(start.resume);
   }
 
@@ -128,9 +128,13 @@ export class Connection<P> implements Follower, Connected, Beating {
     this.session.add(this);
     this.#write(this.#wire.ready(this.session, this.#position, resume));
     // The first words are no reason to wait before the log: together they are the first write.
-    this.#blockedAt = undefined;
+    this.#blocked = false;
     this.#keptUp = this.#position === this.session.log.head;
     this.pump(false);
+  }
+
+  prepare(): void {
+    if (this.#admit === undefined) this.#wire.prepare?.(this.session, this.#position);
   }
 
   pump(early: boolean): void {
@@ -138,7 +142,7 @@ export class Connection<P> implements Follower, Connected, Beating {
     const { turn } = this.#core;
     if (this.#turn !== turn.number) {
       this.#turn = turn.number;
-      this.#sprinting = this.#keptUp && this.#blockedAt === undefined;
+      this.#sprinting = this.#keptUp && !this.#blocked;
     }
     try {
       while (this.#mayWrite()) {
@@ -159,11 +163,11 @@ export class Connection<P> implements Follower, Connected, Beating {
 
   beat(now: number): void {
     const { keepAliveMs, writeDeadlineMs, maxStreamMs } = this.#limits;
-    if (this.#blockedAt !== undefined && now - this.#blockedAt >= writeDeadlineMs) {
+    if (this.#blocked && ++this.#blockedBeats * this.#beatMs > writeDeadlineMs) {
       this.destroy();
     } else if (!this.#ended && now - this.#openedAt >= maxStreamMs) {
       this.disconnect(false);
-    } else if (this.#blockedAt === undefined && now - this.#wroteAt > keepAliveMs - this.#beatMs) {
+    } else if (!this.#blocked && (++this.#silentBeats + 1) * this.#beatMs > keepAliveMs) {
       if (this.#wire.keepAlive !== undefined) this.#write(this.#wire.keepAlive);
     }
   }
@@ -184,7 +188,7 @@ export class Connection<P> implements Follower, Connected, Beating {
    * answered: Node's http corks a socket for the whole turn, so its answer says nothing about the peer.
    */
   #mayWrite(): boolean {
-    if (this.#blockedAt === undefined) return true;
+    if (!this.#blocked) return true;
     return this.#sprinting && this.#core.turn.active && this.#peer.pending < MAX_UNSENT_OF_TURN;
   }
 
@@ -196,32 +200,36 @@ export class Connection<P> implements Follower, Connected, Beating {
   }
 
   #write(payload: P): void {
-    this.#wroteAt = monotonicNow();
-    if (this.#peer.write(payload)) return;
-    this.#blockedAt ??= this.#wroteAt;
-    this.#keptUp = false;
+    this.#silentBeats = 0;
+    if (!this.#peer.write(payload)) this.#block();
   }
 
-  #drained(): void {
+  onDrain(): void {
     // After the end the deadline runs on: all that is left is to take what was written.
     if (this.#ended) return;
-    this.#blockedAt = undefined;
+    this.#blocked = false;
     this.pump(false);
+  }
+
+  #block(): void {
+    if (this.#blocked) return;
+    this.#blocked = true;
+    this.#blockedBeats = 0;
+    this.#keptUp = false;
   }
 
   #finish(why: EndReason): void {
     this.#ended = true;
-    this.#blockedAt ??= monotonicNow();
+    this.#block();
     this.#leave();
     this.#peer.end(why);
   }
 
-  #closed(): void {
+  onClose(): void {
     this.#ended = true;
     this.#leave();
-    this.#core.connections.delete(this);
     this.#core.pulse.leave(this, this.#beatMs);
-    this.#resolveClosed();
+    this.#core.disconnected(this);
   }
 
   #leave(): void {

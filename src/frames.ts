@@ -1,8 +1,7 @@
 import type { GapEvent, SessionEvent } from "./event.ts";
 import type { LogStep, SessionLog } from "./session-log.ts";
 import { utf8Length } from "./report.ts";
-import { encodeEvent } from "./sse/encode.ts";
-import { encodeBytes, type StreamBytes } from "./sse/stream-bytes.ts";
+import { StreamBytes } from "./sse/stream-bytes.ts";
 
 /** Some of a log, in the format of a transport. */
 export interface Chunk<P> {
@@ -20,9 +19,10 @@ export interface Chunk<P> {
 
 /** No write is longer than this, unless a single event is. */
 export const MAX_WRITE_BYTES = 65_536;
+/** Who reads far behind the head reads to a multiple of this. */
+const STRIDE = 128;
 // Enough for the default history: when a thousand followers reconnect at once, it is encoded once.
-const MAX_FULL = 16;
-const everything = (): boolean => true;
+const MAX_PAST = 16;
 const NO_GAPS: readonly GapEvent[] = [];
 const EVENT_NAMES: Record<SessionEvent["t"], string> = {
   agent_event: "agent",
@@ -40,8 +40,8 @@ const EVENT_NAMES: Record<SessionEvent["t"], string> = {
 export class Frames {
   readonly #epoch: string;
   readonly #log: SessionLog;
-  /** Chunks that were cut for their length, oldest first. */
-  #full: Chunk<StreamBytes>[] = [];
+  /** Chunks of the log's past that begin at a multiple of `STRIDE`, oldest first. */
+  #past: Chunk<StreamBytes>[] = [];
   /** The newest chunk. Not a few more of these: each small one holds on to a whole slab of Node's pool. */
   #newest: Chunk<StreamBytes> | undefined;
 
@@ -52,53 +52,66 @@ export class Frames {
 
   /** What follows `position`, at most {@link MAX_WRITE_BYTES}; `undefined` when there is nothing. */
   after(position: number): Chunk<StreamBytes> | undefined {
+    const { head } = this.#log;
+    if (position === head) return undefined;
     if (this.#newest?.from === position) return this.#newest;
-    const known = this.#full.find((full) => full.from === position);
-    const chunk = known ?? this.collect(position);
-    if (known !== undefined || chunk === undefined) return chunk;
-    this.#newest = chunk;
-    if (chunk.to < this.#log.head && this.#full.push(chunk) > MAX_FULL) this.#full.shift();
+    const isPast = head - position > STRIDE;
+    const shared = isPast && position % STRIDE === 0;
+    const known = shared ? this.#past.find((past) => past.from === position) : undefined;
+    if (known !== undefined) return known;
+    // Followers that come back from anywhere meet at the next multiple and share all that follows.
+    const until = isPast ? position + STRIDE - (position % STRIDE) : head;
+    const chunk = this.#collect(position, until, (step) => this.#frame(step));
+    if (!shared) this.#newest = chunk;
+    else if (chunk !== undefined && this.#past.push(chunk) > MAX_PAST) this.#past.shift();
     return chunk;
   }
 
   /** As {@link Frames.after}, for one follower alone: `admit` says which events it sees. */
-  collect(
-    position: number,
-    admit: (event: SessionEvent) => boolean = everything,
-  ): Chunk<StreamBytes> | undefined {
-    let to = position;
-    let text = "";
-    let bytes = 0;
-    let gaps = NO_GAPS;
-    let ended = false;
-    for (let step = this.#log.read(to); step !== undefined; step = this.#log.read(to)) {
-      const { event } = step;
-      const frame = this.#frame(step);
-      bytes += utf8Length(frame);
-      // Before `admit` is asked: it is a user's function, and must see each event once.
-      if (bytes > MAX_WRITE_BYTES && to > position) break;
-      to = step.position;
-      if (!admit(event)) continue;
-      text += frame;
-      if (event.t === "gap") gaps = [...gaps, event];
-      else if (event.t === "session_end") ended = true;
-    }
-    if (to === position) return undefined;
-    return { from: position, to, payload: text === "" ? undefined : encodeBytes(text), gaps, ended };
+  withheld(position: number, admit: (event: SessionEvent) => boolean): Chunk<StreamBytes> | undefined {
+    return this.#collect(position, this.#log.head, (step) => {
+      // Kept, because nothing larger is shared between filtered followers.
+      step.json ??= JSON.stringify(step.event);
+      return admit(step.event) ? this.#frame(step) : "";
+    });
   }
 
   /** Lets the shared bytes go. */
   forget(): void {
-    this.#full = [];
+    this.#past = [];
     this.#newest = undefined;
   }
 
-  #frame(step: LogStep): string {
-    step.json ??= JSON.stringify(step.event);
-    return encodeEvent({
-      id: `${this.#epoch}-${step.position}`,
-      event: EVENT_NAMES[step.event.t],
-      data: step.json,
-    });
+  #collect(
+    position: number,
+    until: number,
+    frameOf: (step: LogStep) => string,
+  ): Chunk<StreamBytes> | undefined {
+    let to = position;
+    let text = "";
+    let room = MAX_WRITE_BYTES;
+    let gaps = NO_GAPS;
+    let ended = false;
+    for (let step = this.#log.read(to); step !== undefined && to < until; step = this.#log.read(to)) {
+      // An event is admitted once, so it is asked for last, and what would not fit must be known before.
+      if (room < step.bytes && to > position) {
+        room = MAX_WRITE_BYTES - utf8Length(text);
+        if (room < step.bytes) break;
+      }
+      to = step.position;
+      const frame = frameOf(step);
+      if (frame === "") continue;
+      text += frame;
+      room -= step.bytes;
+      if (step.event.t === "gap") gaps = [...gaps, step.event];
+      else if (step.event.t === "session_end") ended = true;
+    }
+    if (to === position) return undefined;
+    return { from: position, to, payload: text === "" ? undefined : new StreamBytes(text), gaps, ended };
+  }
+
+  /** As the encoder would, without its checks: id and name are ours, and JSON has no line breaks. */
+  #frame({ position, event, json }: LogStep): string {
+    return `id: ${this.#epoch}-${position}\nevent: ${EVENT_NAMES[event.t]}\ndata: ${json ?? JSON.stringify(event)}\n\n`;
   }
 }

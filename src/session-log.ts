@@ -6,14 +6,14 @@ export interface LogStep {
   /** The cursor's position after this step. */
   readonly position: number;
   readonly event: SessionEvent;
-  /** The event's JSON, encoded when first needed and then shared by all followers. */
+  /** About what it takes on the wire, and what it counts towards the byte limit. */
+  readonly bytes: number;
+  /** The event's JSON, where followers that share nothing larger share this. */
   json: string | undefined;
 }
 
 /** One entry of a log. Positions are 1, 2, 3 … without holes when written. */
 export interface LogEntry extends LogStep {
-  /** What the entry counts towards the byte limit. */
-  readonly bytes: number;
   /** A newer entry has the same compaction key. */
   superseded: boolean;
 }
@@ -24,6 +24,8 @@ export interface LogLimits {
   readonly maxBytes: number;
 }
 
+/** At most what an entry's frame and fields take beside its texts. */
+export const ENTRY_BYTES = 256;
 const MAX_KEPT = 256;
 
 /**
@@ -60,8 +62,8 @@ export class SessionLog {
     return this.#kept.length + this.#tail.length - this.#first;
   }
 
-  append(event: SessionEvent, bytes: number, json?: string): LogEntry {
-    const entry: LogEntry = { position: ++this.head, event, bytes, superseded: false, json };
+  append(event: SessionEvent, bytes: number): LogEntry {
+    const entry: LogEntry = { position: ++this.head, event, bytes, superseded: false, json: undefined };
     this.#tail.push(entry);
     if (this.#newest !== undefined) this.#supersede(this.#newest, entry);
     this.bytes += bytes;
@@ -80,7 +82,7 @@ export class SessionLog {
     const next = entry?.position ?? this.head + 1;
     if (next <= position + 1) return entry;
     const gap: GapEvent = { t: "gap", reason: "behind", missed: next - position - 1 };
-    return { position: next - 1, event: Object.freeze(gap), json: undefined };
+    return { position: next - 1, event: Object.freeze(gap), bytes: ENTRY_BYTES, json: undefined };
   }
 
   #firstAfter(position: number): LogEntry | undefined {

@@ -11,6 +11,8 @@ import type { Turn } from "./turn.ts";
 export interface Follower {
   /** The session it follows; changes only when a session comes back under the same id. */
   session: Session;
+  /** Encodes what lies after its position, for all that are there. */
+  prepare?(): void;
   /** Reads on from its position. Called at the end of each turn with reports, and early in a long turn. */
   pump(early: boolean): void;
   /** Ends the connection without an `end`: the follower may come back. */
@@ -69,6 +71,8 @@ export class Session {
   touchedThen = 0;
   /** Since when it is idle, ended or quiet; `monotonicNow`, as far as sweeps can tell. */
   since: number = monotonicNow();
+  /** Whether the turn has it on its list. */
+  marked = false;
   /** Reports that found no room since the last entry. */
   lost = 0;
   readonly followers: Set<Follower> = new Set<Follower>();
@@ -132,10 +136,10 @@ export class Session {
     }
   }
 
-  append(event: SessionEvent, bytes: number, json?: string): void {
+  append(event: SessionEvent, bytes: number): void {
     if (this.followers.size > 0) this.#offerEarly(bytes);
     const before = this.log.bytes;
-    const entry = this.log.append(event, bytes, json);
+    const entry = this.log.append(event, bytes);
     this.#host.bytes += this.log.bytes - before;
     this.touched = ++this.#host.events;
     if (this.followers.size > 0) this.#host.turn.mark(this);
@@ -193,11 +197,16 @@ export class Session {
     this.#host.turn.mark(this);
   }
 
+  /** Encodes what most followers are about to be offered. */
+  prepare(): void {
+    this.#frames?.forget();
+    for (const follower of this.followers) return follower.prepare?.();
+  }
+
   /** Offers what is new to every follower. */
   flush(early = false): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#frames?.forget();
     for (const follower of this.followers) follower.pump(early);
     this.#flushing = false;
     this.#offered();

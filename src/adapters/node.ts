@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { SessionEventBus } from "../bus.ts";
 import { SessionProgressError } from "../errors.ts";
+import type { PeerListener } from "../connection.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
 import type { StreamBytes } from "../sse/stream-bytes.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
@@ -95,13 +96,16 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
   }
 }
 
+function ignore(): void {
+  // Nothing to do.
+}
+
 function isHttp2(res: AnyResponse): res is Http2ServerResponse {
   return "stream" in res;
 }
 
 class ResponseSink implements ByteSink {
-  onDrain = (): void => undefined;
-  onClose = (): void => undefined;
+  listener: PeerListener | undefined;
   readonly #res: ServerResponse;
   readonly #http2: Http2ServerResponse["stream"] | undefined;
   #socket: Socket | undefined;
@@ -112,10 +116,10 @@ class ResponseSink implements ByteSink {
     res.on("drain", this.#drained);
     res.once("close", () => {
       this.#socket?.off("drain", this.#drained);
-      this.onClose();
+      this.listener?.onClose();
     });
     // A reset connection; `close` follows.
-    res.on("error", () => undefined);
+    res.on("error", ignore);
   }
 
   get pending(): number {
@@ -136,7 +140,7 @@ class ResponseSink implements ByteSink {
   }
 
   readonly #drained = (): void => {
-    this.onDrain();
+    this.listener?.onDrain();
   };
 
   /** Node corks an HTTP/1 response's socket from its first write to the end of the turn. */

@@ -1,3 +1,4 @@
+import type { PeerListener } from "../connection.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import type { StreamBytes } from "../sse/stream-bytes.ts";
@@ -39,8 +40,7 @@ const HIGH_WATER_MARK = 65_536;
 /** A `ReadableStream` as a sink: what its consumer pulls makes room, which is back-pressure end to end. */
 class StreamSink implements ByteSink {
   readonly body: ReadableStream<Uint8Array>;
-  onDrain = (): void => undefined;
-  onClose = (): void => undefined;
+  listener: PeerListener | undefined;
   readonly #signal: AbortSignal;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #open = true;
@@ -56,7 +56,7 @@ class StreamSink implements ByteSink {
         pull: () => {
           if (!this.#full) return;
           this.#full = false;
-          this.onDrain();
+          this.listener?.onDrain();
         },
         cancel: () => {
           this.#close();
@@ -99,6 +99,6 @@ class StreamSink implements ByteSink {
     if (!this.#open) return;
     this.#open = false;
     this.#signal.removeEventListener("abort", this.#abandon);
-    this.onClose();
+    this.listener?.onClose();
   }
 }

@@ -1,6 +1,13 @@
 import { type BusCore, coreOf } from "../bus-core.ts";
 import type { SessionEventBus } from "../bus.ts";
-import { type Admit, Connection, type EndReason, type Peer, type Wire } from "../connection.ts";
+import {
+  type Admit,
+  Connection,
+  type EndReason,
+  type Peer,
+  type PeerListener,
+  type Wire,
+} from "../connection.ts";
 import { mismatch } from "../errors.ts";
 import type { AgentEvent, GapEvent } from "../event.ts";
 import { RESET, resumeAt } from "../follow.ts";
@@ -125,8 +132,7 @@ function collectMessages(
 }
 
 class WebSocketPeer implements Peer<readonly string[]>, Beating {
-  onDrain = (): void => undefined;
-  onClose = (): void => undefined;
+  listener: PeerListener | undefined;
   readonly #core: BusCore;
   readonly #socket: WebSocketLike;
   #over = false;
@@ -160,7 +166,7 @@ class WebSocketPeer implements Peer<readonly string[]>, Beating {
     if ((this.#socket.readyState ?? 1) > 1) this.left();
     else if (this.pending <= HIGH_WATER_MARK / 2) {
       this.#core.pulse.leave(this, DRAIN_POLL_MS);
-      this.onDrain();
+      this.listener?.onDrain();
     }
   }
 
@@ -179,6 +185,6 @@ class WebSocketPeer implements Peer<readonly string[]>, Beating {
     if (this.#over) return;
     this.#over = true;
     this.#core.pulse.leave(this, DRAIN_POLL_MS);
-    this.onClose();
+    this.listener?.onClose();
   };
 }

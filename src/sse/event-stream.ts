@@ -1,12 +1,12 @@
 import type { Peer, Wire } from "../connection.ts";
 import { RESET } from "../follow.ts";
 import { encodeComment, encodeEvent } from "./encode.ts";
-import { encodeBytes, type StreamBytes } from "./stream-bytes.ts";
+import { StreamBytes } from "./stream-bytes.ts";
 
 /** Where an event stream's bytes go. */
 export type ByteSink = Peer<StreamBytes>;
 
-const KEEP_ALIVE = encodeBytes(encodeComment("keep-alive"));
+const KEEP_ALIVE = new StreamBytes(encodeComment("keep-alive"));
 
 /** Connections speak text/event-stream: PROTOCOL.md, "The wire". */
 export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number }): Wire<StreamBytes> {
@@ -17,12 +17,13 @@ export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number
       const ready = JSON.stringify({ t: "ready", resume, keepAliveMs });
       let text = encodeEvent({ retry: jittered(retryMs) }) + encodeEvent({ id, event: "ready", data: ready });
       if (resume === "reset") text += encodeEvent({ id, event: "gap", data: JSON.stringify(RESET) });
-      return encodeBytes(text);
+      return new StreamBytes(text);
     },
     after: ({ frames }, position, admit) =>
-      admit === undefined ? frames.after(position) : frames.collect(position, admit),
+      admit === undefined ? frames.after(position) : frames.withheld(position, admit),
+    prepare: ({ frames }, position) => void frames.after(position),
     keepAlive: KEEP_ALIVE,
-    closing: () => encodeBytes(encodeClosing(retryMs)),
+    closing: () => new StreamBytes(encodeClosing(retryMs)),
   };
 }
 

@@ -1,13 +1,31 @@
-/** A piece of an event stream, encoded once and shared by all followers at the same position. */
-export interface StreamBytes {
-  /** The text as UTF-8. */
-  readonly plain: Uint8Array;
-  /**
-   * The same as one whole chunk of HTTP/1.1's chunked coding; `plain` lies inside it. Only on Node.
-   *
-   * @see https://www.rfc-editor.org/rfc/rfc9112#section-7.1
-   */
+/**
+ * A piece of an event stream, encoded once and shared by all followers at the same position.
+ *
+ * On Node its bytes lie inside one whole chunk of HTTP/1.1's chunked coding, so that a follower costs no more
+ * than one write.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-7.1
+ */
+export class StreamBytes {
+  /** The text as one chunk; only on Node. */
   readonly chunked: Uint8Array | undefined;
+  readonly #start: number;
+  #plain: Uint8Array | undefined;
+
+  constructor(text: string) {
+    if (node === undefined) {
+      this.#start = 0;
+      this.#plain = encoder.encode(text);
+      return;
+    }
+    const size = `${node.byteLength(text).toString(16)}\r\n`;
+    this.#start = size.length;
+    this.chunked = node.from(`${size}${text}\r\n`);
+  }
+
+  /** The text as UTF-8. */
+  get plain(): Uint8Array {
+    return (this.#plain ??= this.chunked?.subarray(this.#start, -2) ?? new Uint8Array());
+  }
 }
 
 interface BufferLike {
@@ -17,12 +35,3 @@ interface BufferLike {
 
 const node = (globalThis as { Buffer?: BufferLike }).Buffer;
 const encoder = new TextEncoder();
-
-/** Encodes `text`. With the chunk's frame around it in the same buffer: a follower costs no more than one write. */
-export function encodeBytes(text: string): StreamBytes {
-  if (node === undefined) return { plain: encoder.encode(text), chunked: undefined };
-  const length = node.byteLength(text);
-  const size = `${length.toString(16)}\r\n`;
-  const chunked = node.from(`${size}${text}\r\n`);
-  return { plain: chunked.subarray(size.length, size.length + length), chunked };
-}
