@@ -1,5 +1,14 @@
+import { runOutside } from "./context.ts";
 import { mismatch } from "./errors.ts";
-import type { AgentEvent, GapEvent, Outcome, ProgressReport, SessionEvent } from "./event.ts";
+import type {
+  AgentEvent,
+  GapEvent,
+  Outcome,
+  ProgressReport,
+  RunEndEvent,
+  SessionEndEvent,
+  SessionEvent,
+} from "./event.ts";
 import { agentEvent, endEvent, fitEvent, utf8Length } from "./report.ts";
 import { type DropReason, Hooks } from "./hooks.ts";
 import type { SinkObject } from "./reporter.ts";
@@ -92,18 +101,19 @@ export class BusCore implements SessionHost {
   /** Ends the session; the first end wins. */
   readonly endWith = (session: Session, outcome: Outcome): boolean => {
     if (this.closed) return this.drop(session.id, "closed");
-    if (session.outcome !== undefined) return false;
+    if (session.outcome !== undefined || this.sessions.superseded(session)) return false;
     // Before the entry: what a listener reports when it sees the end comes too late.
     session.outcome = outcome;
-    this.#appendAnyway(session, endEvent(outcome, undefined, this.#told(session.id)), true);
+    this.#appendAnyway(session, endEvent(outcome, undefined, this.#told(session.id)));
     this.sessions.ended(session);
-    for (const run of session.runs) run.cancel(outcome);
+    runOutside(cancelRuns, session, outcome);
     this.hooks.emit("end", session.id, outcome);
     return true;
   };
 
   endRun(session: Session, run: string, outcome: Outcome): void {
-    if (!this.closed) this.#appendAnyway(session, endEvent(outcome, run, this.#told(session.id)));
+    if (this.closed || this.sessions.superseded(session)) return;
+    this.#appendAnyway(session, endEvent(outcome, run, this.#told(session.id)));
   }
 
   /** A session's sink. */
@@ -122,7 +132,10 @@ export class BusCore implements SessionHost {
     if (this.closed) return this.drop(sessionId, "closed");
     if (this.sessions.find(sessionId)?.outcome !== undefined) return this.drop(sessionId, "ended");
     const event = agentEvent(report, {}, this.faultOf(sessionId));
-    return event !== undefined && this.append(this.open(sessionId), event);
+    if (event === undefined) return false;
+    // Again: checking a report may have run the caller's code, which may have ended the session.
+    if (this.sessions.find(sessionId)?.outcome !== undefined) return this.drop(sessionId, "ended");
+    return this.append(this.open(sessionId), event);
   }
 
   /** What becomes of a fault in a report: thrown when strict, else told to the `error` hook. */
@@ -176,6 +189,13 @@ export class BusCore implements SessionHost {
     if (!this.sessions.admit(session)) return this.#refuse(session);
     if (!this.sessions.fits(session, bytes)) return this.#refuse(session);
     if (session.lost > 0) this.#tellLost(session);
+    return this.#appendUnlessEnded(session, event, bytes);
+  }
+
+  /** The last step: user code (hooks, filters, listeners of a gap) has run on the way, and may have ended it. */
+  #appendUnlessEnded(session: Session, event: SessionEvent, bytes: number, ending = false): boolean {
+    session.makeWay(bytes);
+    if (session.outcome !== undefined && !ending) return this.drop(session.id, "ended");
     session.append(event, bytes);
     return true;
   }
@@ -187,13 +207,12 @@ export class BusCore implements SessionHost {
   }
 
   /** Ends are never refused by a limit. */
-  #appendAnyway(session: Session, given: SessionEvent, isEnd = false): boolean {
-    if (!isEnd && session.outcome !== undefined) return this.drop(session.id, "ended");
+  #appendAnyway(session: Session, given: RunEndEvent | SessionEndEvent): boolean {
     if (!this.sessions.admit(session)) this.sessions.remember(session);
-    if (session.lost > 0) this.#tellLost(session);
+    const ending = given.t === "session_end";
+    if (session.lost > 0) this.#tellLost(session, ending);
     const { event, bytes } = this.#fitted(given, this.#told(session.id));
-    session.append(event, bytes);
-    return true;
+    return this.#appendUnlessEnded(session, event, bytes, ending);
   }
 
   /** `event`, cut if it is too long, and what it takes. */
@@ -204,11 +223,15 @@ export class BusCore implements SessionHost {
     return { event: fitEvent(event, maxEventBytes, fault), bytes: maxEventBytes + FRAME_BYTES };
   }
 
-  #tellLost(session: Session): void {
+  #tellLost(session: Session, ending = false): void {
     const gap = droppedGap(session.lost);
     session.lost = 0;
-    session.append(gap, ENTRY_BYTES);
+    this.#appendUnlessEnded(session, gap, ENTRY_BYTES, ending);
   }
+}
+
+function cancelRuns(session: Session, outcome: Outcome): void {
+  for (const run of session.runs) run.cancel(outcome);
 }
 
 /** About how many bytes `event` takes; unknown, hence infinite, where there is `data`. */

@@ -1,4 +1,5 @@
 import type { BusCore } from "./bus-core.ts";
+import { runOutside } from "./context.ts";
 import type { AgentEvent, SessionEvent } from "./event.ts";
 import { RESET, type Resume } from "./follow.ts";
 import type { Chunk } from "./frames.ts";
@@ -92,6 +93,7 @@ export class Connection<P> implements Follower, Beating, PeerListener {
   #blocked = false;
   /** Beats since it last did, and since anything was written: a clock would be read for each write. */
   #blockedBeats = 0;
+  #blockedPending = Infinity;
   #silentBeats = 0;
   /** Which turn was looked at last, and whether the peer had kept up when that turn began. */
   #turn = 0;
@@ -130,7 +132,7 @@ export class Connection<P> implements Follower, Beating, PeerListener {
     // The first words are no reason to wait before the log: together they are the first write.
     this.#blocked = false;
     this.#keptUp = this.#position === this.session.log.head;
-    this.pump(false);
+    runOutside(pump, this);
   }
 
   prepare(): void {
@@ -144,26 +146,20 @@ export class Connection<P> implements Follower, Beating, PeerListener {
       this.#turn = turn.number;
       this.#sprinting = this.#keptUp && !this.#blocked;
     }
-    try {
-      while (this.#mayWrite()) {
-        const chunk = this.#wire.after(this.session, this.#position, this.#admit);
-        if (chunk === undefined) {
-          this.#keptUp = true;
-          break;
-        }
-        this.#send(chunk);
-        if (chunk.ended) return;
+    while (this.#mayWrite()) {
+      const chunk = this.#wire.after(this.session, this.#position, this.#admit);
+      if (chunk === undefined) {
+        this.#keptUp = true;
+        break;
       }
-      if (early) this.#peer.flush?.();
-    } catch (thrown) {
-      this.#core.hooks.fail(thrown, this.session.id);
-      this.destroy();
+      this.#send(chunk);
     }
+    if (early) this.#peer.flush?.();
   }
 
   beat(now: number): void {
     const { keepAliveMs, writeDeadlineMs, maxStreamMs } = this.#limits;
-    if (this.#blocked && ++this.#blockedBeats * this.#beatMs > writeDeadlineMs) {
+    if (this.#blocked && this.#stalledFor(writeDeadlineMs)) {
       this.destroy();
     } else if (!this.#ended && now - this.#openedAt >= maxStreamMs) {
       this.disconnect(false);
@@ -180,7 +176,25 @@ export class Connection<P> implements Follower, Beating, PeerListener {
   }
 
   destroy(): void {
-    this.#peer.destroy();
+    try {
+      this.#peer.destroy();
+    } catch (thrown) {
+      this.#lost(thrown);
+    }
+  }
+
+  /** Whether the peer has taken nothing at all for so long. To be asked once a beat. */
+  #stalledFor(ms: number): boolean {
+    const { pending } = this.#peer;
+    if (pending < this.#blockedPending) this.#blockedBeats = 0;
+    this.#blockedPending = pending;
+    return ++this.#blockedBeats * this.#beatMs > ms;
+  }
+
+  /** A peer that throws is gone: what it throws must reach neither the reporter nor another follower. */
+  #lost(thrown: unknown): void {
+    this.#core.hooks.fail(thrown, this.session.id);
+    this.onClose();
   }
 
   /**
@@ -188,11 +202,14 @@ export class Connection<P> implements Follower, Beating, PeerListener {
    * answered: Node's http corks a socket for the whole turn, so its answer says nothing about the peer.
    */
   #mayWrite(): boolean {
+    if (this.#ended) return false;
     if (!this.#blocked) return true;
     return this.#sprinting && this.#core.turn.active && this.#peer.pending < MAX_UNSENT_OF_TURN;
   }
 
   #send(chunk: Chunk<P>): void {
+    // A filter may have ended this very connection.
+    if (this.#ended) return;
     this.#position = chunk.to;
     if (chunk.payload !== undefined) this.#write(chunk.payload);
     for (const gap of chunk.gaps) this.#core.told(this.session.id, gap);
@@ -201,7 +218,12 @@ export class Connection<P> implements Follower, Beating, PeerListener {
 
   #write(payload: P): void {
     this.#silentBeats = 0;
-    if (!this.#peer.write(payload)) this.#block();
+    try {
+      if (!this.#peer.write(payload)) this.#block();
+    } catch (thrown) {
+      this.destroy();
+      this.#lost(thrown);
+    }
   }
 
   onDrain(): void {
@@ -215,14 +237,20 @@ export class Connection<P> implements Follower, Beating, PeerListener {
     if (this.#blocked) return;
     this.#blocked = true;
     this.#blockedBeats = 0;
+    this.#blockedPending = Infinity;
     this.#keptUp = false;
   }
 
   #finish(why: EndReason): void {
+    if (this.#ended) return;
     this.#ended = true;
     this.#block();
     this.#leave();
-    this.#peer.end(why);
+    try {
+      this.#peer.end(why);
+    } catch (thrown) {
+      this.#lost(thrown);
+    }
   }
 
   onClose(): void {
@@ -236,6 +264,10 @@ export class Connection<P> implements Follower, Beating, PeerListener {
     this.session.remove(this);
     this.#core.sessions.left(this.session);
   }
+}
+
+function pump(connection: Connection<unknown>): void {
+  connection.pump(false);
 }
 
 function withheldWhenThrowing(

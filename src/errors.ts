@@ -45,9 +45,25 @@ export function mismatch(name: string, expected: string, got: unknown): TypeErro
   return new TypeError(`Expected \`${name}\` to be ${expected}, got ${describe(got)}`);
 }
 
+/** As {@link mismatch} for a function; tells no content, because a session id may stand in its place. */
+export function notAFunction(name: string, got: unknown): TypeError {
+  return new TypeError(
+    `Expected \`${name}\` to be a function, got ${got === null ? "null" : `a value of type ${typeof got}`}`,
+  );
+}
+
 /** Whatever was thrown, as an `Error`. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
+}
+
+/** The message of whatever was thrown; itself never throws. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return String((toError(thrown) as { message: unknown }).message);
+  } catch {
+    return "an error that cannot be read";
+  }
 }
 
 function describe(value: unknown): string {

@@ -1,8 +1,9 @@
 import type { BusCore } from "./bus-core.ts";
 import { runOutside } from "./context.ts";
-import { mismatch } from "./errors.ts";
+import { mismatch, notAFunction } from "./errors.ts";
 import type { GapEvent, SessionEntry } from "./event.ts";
-import type { Follower, Listener, Session } from "./session.ts";
+import type { Listener } from "./listeners.ts";
+import type { Follower, Session } from "./session.ts";
 
 /** Where a follower starts: an id it has seen, the start of the log, or what comes next. */
 export type After = "start" | "now" | (string & {});
@@ -56,41 +57,28 @@ export function subscribe(
   receive: (entry: SessionEntry) => unknown,
   { after = "now", signal }: FollowOptions = {},
 ): () => void {
-  if (typeof receive !== "function") throw mismatch("listener", "a function", receive);
+  if (typeof receive !== "function") throw notAFunction("listener", receive);
   checkAfter(after);
   if (signal?.aborted || core.closing) return () => undefined;
   const session = core.sessions.join(sessionId);
+  const { listeners } = session;
   const { position, resume } = startAt(session, after);
   const released = (): void => signal?.removeEventListener("abort", stop);
-  const listener: Listener = { session, position, active: true, receive, released };
+  const listener: Listener = { among: undefined, position, active: true, receive, released };
   const stop = (): void => {
     released();
-    listener.session.unlisten(listener);
-    core.sessions.left(listener.session);
+    listener.active = false;
+    listener.among?.remove(listener);
+    core.sessions.left(session);
   };
   signal?.addEventListener("abort", stop, { once: true });
   runOutside(() => {
-    if (resume === "reset") hand(core, listener, 0, RESET);
-    replay(core, listener);
+    if (resume === "reset") listeners.call(listener, Object.freeze({ id: session.idAt(0), event: RESET }));
+    listeners.replay(listener);
   });
-  if (listener.active && session.outcome === undefined) session.listen(listener);
+  if (listener.active && !session.isOverAt(listener.position)) listeners.add(listener);
   else stop();
   return stop;
-}
-
-function replay(core: BusCore, listener: Listener): void {
-  const { session } = listener;
-  for (let step = session.log.read(listener.position); step; step = session.log.read(listener.position)) {
-    if (!listener.active) return;
-    listener.position = step.position;
-    hand(core, listener, step.position, step.event);
-  }
-}
-
-function hand(core: BusCore, listener: Listener, position: number, event: SessionEntry["event"]): void {
-  const { session } = listener;
-  if (event.t === "gap") core.told(session.id, event);
-  session.hand(listener, Object.freeze({ id: session.idAt(position), event }));
 }
 
 /**

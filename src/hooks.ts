@@ -1,7 +1,7 @@
 import type * as TypedEmitter from "typed-emitter";
 import { runOutside } from "./context.ts";
 import { catchRejection, warnOnce } from "./diagnostics.ts";
-import { mismatch, toError } from "./errors.ts";
+import { messageOf, notAFunction, toError } from "./errors.ts";
 import type { GapEvent, Outcome, SessionEntry } from "./event.ts";
 
 /** Why a report was not taken. */
@@ -83,7 +83,7 @@ export class Hooks {
   }
 
   #add(name: Name, registration: Registration): void {
-    if (typeof registration.hook !== "function") throw mismatch("hook", "a function", registration.hook);
+    if (typeof registration.hook !== "function") throw notAFunction("hook", registration.hook);
     this.#registered[name] = [...this.#of(name), registration];
   }
 
@@ -91,14 +91,14 @@ export class Hooks {
     if (Object.hasOwn(this.#registered, name)) return this.#registered[name];
     const names = Object.keys(this.#registered).join(", ");
     throw new TypeError(
-      `Expected the name of a hook (${names}), got "${name}"; to follow a session use bus.subscribe`,
+      `Expected the name of a hook (${names}), got a string of ${name.length} characters; to follow a session use bus.subscribe`,
     );
   }
 }
 
 function call(hooks: Hooks, name: Name, hook: AnyHook, args: unknown[]): void {
   const failed = (thrown: unknown): void => {
-    if (name === "error") warnOnce("hook", `An \`error\` hook threw: ${toError(thrown).message}`, thrown);
+    if (name === "error") warnOnce("hook", `An \`error\` hook threw: ${messageOf(thrown)}`, thrown);
     else hooks.fail(thrown);
   };
   try {

@@ -1,5 +1,5 @@
 import { debugOnce } from "./diagnostics.ts";
-import { mismatch, toError } from "./errors.ts";
+import { messageOf, mismatch } from "./errors.ts";
 import type {
   AgentEvent,
   EventData,
@@ -41,10 +41,16 @@ export function agentEvent(report: ProgressReport, scope: Scope, fault: Fault): 
     fault(mismatch("report", "an object", report));
     return undefined;
   }
-  const { message, progress, total = 1, phase, data } = report;
+  let agent, data, message, phase, progress, total;
+  try {
+    ({ agent, data, message, phase, progress, total = 1 } = report);
+  } catch (cause) {
+    fault(new TypeError("Expected `report` to be readable, got a getter that throws", { cause }));
+    return undefined;
+  }
   const event = {
     t: "agent_event",
-    agent: checkAgent(report.agent, fault) ?? scope.agent ?? DEFAULT_AGENT,
+    agent: checkAgent(agent, fault) ?? scope.agent ?? DEFAULT_AGENT,
     phase: phase === undefined ? "progress" : checkPhase(phase, fault),
     msg: message === undefined ? "" : checkMessage(message, fault),
   } as Mutable<AgentEvent>;
@@ -99,7 +105,7 @@ export function jsonCopy(value: EventData, fault: Fault): EventData | undefined 
       return deepFreeze(copy);
     }
   } catch (cause) {
-    fault(new TypeError(`Expected \`data\` to be JSON: ${toError(cause).message}`, { cause }));
+    fault(new TypeError(`Expected \`data\` to be JSON: ${messageOf(cause)}`, { cause }));
     return undefined;
   }
   fault(mismatch("data", "JSON", value));

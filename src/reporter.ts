@@ -1,6 +1,6 @@
 import { type AmbientStore, ambientStore, runWith } from "./context.ts";
 import { catchRejection, debugOnce, warnOnce } from "./diagnostics.ts";
-import { mismatch, toError } from "./errors.ts";
+import { messageOf, mismatch, toError } from "./errors.ts";
 import type { AgentEvent, Outcome, ProgressReport, SessionEvent } from "./event.ts";
 import { agentEvent, checkAgent, checkOutcome, type Scope } from "./report.ts";
 
@@ -219,7 +219,7 @@ function tellLater(sink: SinkObject, thrown: unknown): void {
   try {
     tell(sink, toError(thrown));
   } catch (again) {
-    warnOnce("sink", `A sink rejected: ${toError(again).message}`, again);
+    warnOnce("sink", `A sink rejected: ${messageOf(again)}`, again);
   }
 }
 
@@ -236,7 +236,7 @@ async function endSink(sink: SinkObject, outcome: Outcome): Promise<void> {
   try {
     await sink.end?.(outcome);
   } catch (thrown) {
-    warnOnce("sink.end", `A sink's \`end\` threw: ${toError(thrown).message}`, thrown);
+    warnOnce("sink.end", `A sink's \`end\` threw: ${messageOf(thrown)}`, thrown);
   }
 }
 

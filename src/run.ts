@@ -1,6 +1,6 @@
 import type { BusCore } from "./bus-core.ts";
 import { warnOnce } from "./diagnostics.ts";
-import { mismatch, SessionProgressError, toError } from "./errors.ts";
+import { SessionProgressError, messageOf, mismatch, notAFunction } from "./errors.ts";
 import type { EventData, Outcome } from "./event.ts";
 import { jsonCopy, toJson } from "./report.ts";
 import { makeReporter, type Reporter, sinkTarget } from "./reporter.ts";
@@ -43,7 +43,7 @@ export function startRun<T>(
   options: StartOptions<T> = {},
 ): StartedRun {
   const { sessionId = createSessionId(), owner, keepOpen = false, result } = options;
-  if (typeof fn !== "function") throw mismatch("fn", "a function", fn);
+  if (typeof fn !== "function") throw notAFunction("fn", fn);
   checkSessionId(sessionId);
   const ownerJson = owner === undefined ? undefined : ownerToJson(owner);
   if (core.closing) throw new SessionProgressError("closed", "The event bus is closed; no run can start.");
@@ -108,7 +108,7 @@ class Run implements ActiveRun {
   #end(outcome: Outcome): void {
     void this.#reporter.end(outcome);
     if (outcome.status === "failed" && !this.#core.hooks.has("end")) {
-      const message = `A run failed: ${toError(outcome.error).message} (listen to the bus's \`end\` hook to see all)`;
+      const message = `A run failed: ${messageOf(outcome.error)} (listen to the bus's \`end\` hook to see all)`;
       warnOnce("run", message, outcome.error);
     }
   }

@@ -62,6 +62,11 @@ export class SessionLog {
     return this.#kept.length + this.#tail.length - this.#first;
   }
 
+  /** What the next entry to be compacted counts. */
+  get oldestBytes(): number {
+    return this.#tail[this.#first]?.bytes ?? 0;
+  }
+
   append(event: SessionEvent, bytes: number): LogEntry {
     const entry: LogEntry = { position: ++this.head, event, bytes, superseded: false, json: undefined };
     this.#tail.push(entry);

@@ -1,9 +1,9 @@
 import { runOutside } from "./context.ts";
-import { catchRejection } from "./diagnostics.ts";
-import type { GapEvent, Outcome, SessionEntry, SessionEvent } from "./event.ts";
+import type { GapEvent, Outcome, SessionEvent } from "./event.ts";
 import { Frames } from "./frames.ts";
 import type { Hooks } from "./hooks.ts";
-import { type LogLimits, SessionLog, type LogStep } from "./session-log.ts";
+import { Listeners } from "./listeners.ts";
+import { type LogLimits, SessionLog } from "./session-log.ts";
 import { monotonicNow } from "./timers.ts";
 import type { Turn } from "./turn.ts";
 
@@ -19,17 +19,6 @@ export interface Follower {
   disconnect(closing: boolean): void;
   /** What the follower was admitted with, for `disconnect`'s `where`. */
   readonly request?: unknown;
-}
-
-/** A cursor that is read for, synchronously, inside `report`. */
-export interface Listener {
-  session: Session;
-  position: number;
-  /** Whether it still wants to be called. */
-  active: boolean;
-  receive(entry: SessionEntry): unknown;
-  /** Called when its session lets it go. */
-  released(): void;
 }
 
 /** A run that wants to know when its session ends without it. */
@@ -77,10 +66,9 @@ export class Session {
   lost = 0;
   readonly followers: Set<Follower> = new Set<Follower>();
   readonly runs: Set<ActiveRun> = new Set<ActiveRun>();
+  readonly listeners: Listeners;
 
   readonly #host: SessionHost;
-  #listeners: readonly Listener[] = NOBODY;
-  #undelivered: LogStep[] | undefined;
   #frames: Frames | undefined;
   #offeredHead = 0;
   #unofferedBytes = 0;
@@ -90,11 +78,17 @@ export class Session {
     this.id = id;
     this.#host = host;
     this.log = new SessionLog(host.history);
+    this.listeners = new Listeners(this, host);
+  }
+
+  /** Whether it must stay findable: somebody reads, or a run must learn of its end. */
+  get held(): boolean {
+    return this.followed || this.runs.size > 0;
   }
 
   /** Whether anybody is reading. */
   get followed(): boolean {
-    return this.followers.size > 0 || this.#listeners.length > 0;
+    return this.followers.size > 0 || this.listeners.size > 0;
   }
 
   /** Whether anybody ever reported to it, or meant to. */
@@ -132,18 +126,24 @@ export class Session {
   /** Ends the followers' connections, or of those that `where` picks. */
   disconnect(where?: (request: unknown) => boolean): void {
     for (const follower of this.followers) {
+      // Iterators came with no request; they have no connection to end either.
+      if (!("request" in follower)) continue;
       if (where === undefined || where(follower.request)) follower.disconnect(false);
     }
   }
 
+  /**
+   * Appends and delivers. Whoever calls it has called `makeWay` and looked at `outcome` after that, because
+   * followers' filters run in it.
+   */
   append(event: SessionEvent, bytes: number): void {
-    if (this.followers.size > 0) this.#offerEarly(bytes);
+    this.#unofferedBytes += bytes;
     const before = this.log.bytes;
     const entry = this.log.append(event, bytes);
     this.#host.bytes += this.log.bytes - before;
     this.touched = ++this.#host.events;
     if (this.followers.size > 0) this.#host.turn.mark(this);
-    if (this.#listeners !== NOBODY || this.#host.hooks.has("event")) this.#deliver(entry);
+    this.listeners.deliver(entry);
   }
 
   /** Shrinks the log to `remaining` entries; positions stay. */
@@ -167,21 +167,6 @@ export class Session {
     if (this.followers.size === 0) this.#frames?.forget();
   }
 
-  listen(listener: Listener): void {
-    this.#setListeners([...this.#listeners, listener]);
-  }
-
-  unlisten(listener: Listener): void {
-    listener.active = false;
-    this.#setListeners(this.#listeners.filter((one) => one !== listener));
-  }
-
-  /** Lets its listeners go: it has ended, or the bus is closed. */
-  unlistenAll(): void {
-    for (const listener of this.#listeners) listener.released();
-    this.#setListeners(NOBODY);
-  }
-
   /** Takes over who waits at `other`, a session of the same id that was never opened. */
   adopt(other: Session): void {
     for (const follower of other.followers) {
@@ -191,9 +176,7 @@ export class Session {
       // They were admitted when the session had no owner.
       if (this.owner !== undefined) follower.disconnect(false);
     }
-    for (const listener of other.#listeners) listener.session = this;
-    this.#setListeners([...this.#listeners, ...other.#listeners]);
-    other.#setListeners(NOBODY);
+    this.listeners.adopt(other.listeners);
     this.#host.turn.mark(this);
   }
 
@@ -216,72 +199,20 @@ export class Session {
    * Nothing may be compacted before every writable follower was offered it. Compaction keeps at most half of
    * the history out of the tail, so offering at half is always in time.
    */
-  #offerEarly(bytes: number): void {
+  makeWay(bytes: number): void {
+    if (this.followers.size === 0) return;
     const { maxEvents, maxBytes } = this.#host.history;
-    this.#unofferedBytes += bytes;
     const events = this.log.head + 1 - this.#offeredHead;
-    if (events * 2 <= maxEvents && this.#unofferedBytes * 2 <= maxBytes) return;
-    runOutside(flushEarly, this);
-    this.#unofferedBytes = bytes;
+    const unoffered = this.#unofferedBytes + bytes;
+    if (events * 2 > maxEvents || unoffered * 2 > maxBytes) runOutside(flushEarly, this);
   }
 
   #offered(): void {
     this.#offeredHead = this.log.head;
     this.#unofferedBytes = 0;
   }
-
-  /** A trampoline: what a listener reports is delivered after the current event, not inside it. */
-  #deliver(entry: LogStep): void {
-    if (this.#undelivered !== undefined) {
-      this.#undelivered.push(entry);
-      return;
-    }
-    this.#undelivered = [entry];
-    runOutside(deliverAll, this);
-  }
-
-  deliverUndelivered(): void {
-    const queue = this.#undelivered ?? [];
-    for (const step of queue) this.#deliverOne(step);
-    this.#undelivered = undefined;
-  }
-
-  #deliverOne(step: LogStep): void {
-    const entry: SessionEntry = Object.freeze({ id: this.idAt(step.position), event: step.event });
-    this.#host.hooks.emit("event", this.id, entry);
-    for (const listener of this.#listeners) {
-      if (!listener.active || listener.position >= step.position) continue;
-      listener.position = step.position;
-      if (step.event.t === "gap") this.#host.told(this.id, step.event);
-      this.hand(listener, entry);
-    }
-    if (step.event.t === "session_end") this.unlistenAll();
-  }
-
-  #setListeners(listeners: readonly Listener[]): void {
-    this.#host.followers += listeners.length - this.#listeners.length;
-    this.#listeners = listeners.length === 0 ? NOBODY : listeners;
-  }
-
-  /** Calls one listener; what it throws is told to the `error` hook and hurts nobody. */
-  hand(listener: Listener, entry: SessionEntry): void {
-    const failed = (thrown: unknown): void => {
-      this.#host.hooks.fail(thrown, this.id);
-    };
-    try {
-      catchRejection(listener.receive(entry), failed);
-    } catch (thrown) {
-      failed(thrown);
-    }
-  }
 }
-
-const NOBODY: readonly Listener[] = [];
 
 function flushEarly(session: Session): void {
   session.flush(true);
-}
-
-function deliverAll(session: Session): void {
-  session.deliverUndelivered();
 }

@@ -110,6 +110,7 @@ export class Sessions implements Beating {
 
   /** To be called when a follower has left. */
   left(session: Session): void {
+    this.#hopeless = 0;
     if (session.followed || session.opened) return;
     if (this.#byId.get(session.id) === session) this.#byId.delete(session.id);
   }
@@ -146,7 +147,8 @@ export class Sessions implements Beating {
   fits(session: Session, bytes: number): boolean {
     const { maxBytes, maxEvents } = this.#host.history;
     const { log } = session;
-    const growth = log.size >= maxEvents ? 0 : Math.min(bytes, maxBytes - log.bytes);
+    const leaves = log.size >= maxEvents ? log.oldestBytes : 0;
+    const growth = Math.min(bytes, maxBytes - log.bytes) - leaves;
     return growth <= 0 || this.#hasRoom(growth, session);
   }
 
@@ -160,7 +162,7 @@ export class Sessions implements Beating {
   clear(): void {
     this.#pulse.leave(this, this.#sweepMs);
     for (const session of this.#byId.values()) {
-      session.unlistenAll();
+      session.listeners.clear();
       session.shrink("none");
     }
     this.#byId.clear();
@@ -183,7 +185,7 @@ export class Sessions implements Beating {
     }
     for (const session of this.#quiet) {
       if (now - session.since < REMEMBER_MS) break;
-      if (!session.followed) this.#forget(session);
+      if (!session.held) this.#forget(session);
     }
     if (this.#live.size + this.#quiet.size === 0) this.#pulse.leave(this, this.#sweepMs);
   }
@@ -219,6 +221,10 @@ export class Sessions implements Beating {
       if (!this.#crowded(bytes, 0.95, except)) return;
       this.#hush(session);
     }
+    for (const session of this.#quiet) {
+      if (!this.#crowded(bytes, 0.95, except)) return;
+      if (!session.held && session !== except && session.log.bytes > 0) this.#forget(session);
+    }
   }
 
   /** Live → quiet. */
@@ -228,9 +234,10 @@ export class Sessions implements Beating {
     this.#ended.delete(session);
     this.#quiet.add(session);
     session.since = monotonicNow();
+    this.#hopeless = 0;
     if (this.#quiet.size <= this.#limits.maxSessions) return;
     for (const oldest of this.#quiet) {
-      if (oldest.followed) continue;
+      if (oldest.held || oldest === session) continue;
       this.#forget(oldest);
       return;
     }

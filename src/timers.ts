@@ -22,13 +22,12 @@ export function afterTurn(fn: () => void): void {
 const schedule: (fn: () => void) => void =
   immediate === undefined ? (fn) => void setTimeout(fn, 0) : (fn) => void immediate(fn);
 
-/** Resolves with `true` when `promise` settles within `ms`, else with `false`. Keeps no process alive. */
+/** Resolves with `true` when `promise` settles within `ms`, else with `false`. */
 export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       resolve(false);
     }, ms);
-    unref(timer);
     const settled = (): void => {
       clearTimeout(timer);
       resolve(true);

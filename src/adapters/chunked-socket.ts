@@ -1,12 +1,18 @@
+import type * as http from "node:http";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+
+// What a response's `write` is when nobody has replaced it: on the response, its class, or Node's.
+const { prototype } = (
+  globalThis as unknown as { process: { getBuiltinModule(id: "node:http"): typeof http } }
+).process.getBuiltinModule("node:http").OutgoingMessage;
+const original: unknown = (prototype as { write: unknown }).write;
 
 /**
  * The socket of `res`, when whole chunks may go to it past the response: then all followers share one
  * buffer that is framed already, and Node does not write four pieces for each.
  *
- * Only an HTTP/1.1 response that sends chunks and holds nothing back. Never one whose `write` somebody has
- * wrapped (compression, instrumentation): it must see what is written. An optimisation that can be deleted.
+ * Only an HTTP/1.1 response that sends chunks and holds nothing back. An optimisation that can be deleted.
  */
 export function chunkedSocket(res: ServerResponse): Socket | undefined {
   const { socket } = res;
@@ -14,7 +20,16 @@ export function chunkedSocket(res: ServerResponse): Socket | undefined {
     socket !== null &&
     res.headersSent &&
     res.chunkedEncoding &&
-    !Object.hasOwn(res, "write") &&
+    mayBypass(res) &&
     res.writableLength === socket.writableLength;
   return plain ? socket : undefined;
+}
+
+/**
+ * Whether `res` would just pass on what it is given. To be asked before each write: somebody may end the
+ * response (a timeout) or wrap its `write` (instrumentation) at any time, and bytes after the last chunk would
+ * be taken for the next response.
+ */
+export function mayBypass(res: ServerResponse): boolean {
+  return !res.writableEnded && (res as { write: unknown }).write === original;
 }

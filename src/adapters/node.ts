@@ -7,7 +7,7 @@ import type { PeerListener } from "../connection.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
 import type { StreamBytes } from "../sse/stream-bytes.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
-import { chunkedSocket } from "./chunked-socket.ts";
+import { chunkedSocket, mayBypass } from "./chunked-socket.ts";
 import { checkFramework } from "./framework.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
@@ -88,8 +88,9 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     const res = this.#res;
     if (!isHttp2(res)) {
       // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
-      res.socket?.setTimeout(0);
-      res.socket?.setNoDelay(true);
+      const socket = res.socket as Partial<Socket> | null;
+      socket?.setTimeout?.(0);
+      socket?.setNoDelay?.(true);
     }
     (res as ServerResponse).writeHead(200, headers);
     return new ResponseSink(res);
@@ -126,11 +127,14 @@ class ResponseSink implements ByteSink {
     return this.#res.writableLength;
   }
 
-  write({ plain, chunked }: StreamBytes): boolean {
-    if (this.#socket !== undefined && chunked !== undefined) return this.#socket.write(chunked);
-    const more = this.#res.write(plain);
+  write(bytes: StreamBytes): boolean {
+    const { chunked } = bytes;
+    if (this.#socket !== undefined && chunked !== undefined && mayBypass(this.#res)) {
+      return this.#socket.write(chunked);
+    }
+    const more = this.#res.write(bytes.plain);
     // From the second write on: the first takes the headers along.
-    if (this.#http2 === undefined) this.#useSocket();
+    if (this.#http2 === undefined && this.#socket === undefined) this.#useSocket();
     return more;
   }
 

@@ -73,7 +73,8 @@ class StreamSink implements ByteSink {
 
   write({ plain }: StreamBytes): boolean {
     if (!this.#open) return false;
-    this.#controller.enqueue(plain);
+    // A copy: a consumer owns its chunks and may transfer them, and this one is shared with other followers.
+    this.#controller.enqueue(new Uint8Array(plain));
     this.#full = (this.#controller.desiredSize ?? 0) <= 0;
     return !this.#full;
   }

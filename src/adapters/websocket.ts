@@ -85,6 +85,7 @@ export function followOverWebSocket(
   const peer = new WebSocketPeer(core, socket);
   const known = core.sessions.find(sessionId);
   const from = resumeAt(known, after);
+  if ((socket.readyState ?? 1) > 1) return peer.left;
   if (core.closing) peer.end("closing");
   else if (known?.isOverAt(from.position)) peer.end("ended");
   else if (core.isFull(known)) socket.close(...TOO_MANY);
@@ -171,14 +172,14 @@ class WebSocketPeer implements Peer<readonly string[]>, Beating {
   }
 
   end(why: EndReason): void {
-    this.#socket.close(...CLOSE[why]);
     this.left();
+    this.#socket.close(...CLOSE[why]);
   }
 
   destroy(): void {
+    this.left();
     this.#socket.close(...TOO_SLOW);
     this.#socket.terminate?.();
-    this.left();
   }
 
   readonly left = (): void => {

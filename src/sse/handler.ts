@@ -140,11 +140,8 @@ class Handler<Req> {
       if (this.#core.sessions.find(sessionId)?.owner === owner) asked = undefined;
     }
     if (exchange.gone) return undefined;
-    return this.#begin(
-      exchange,
-      sessionId,
-      exchange.header("last-event-id") ?? query.get("last_event_id") ?? "",
-    );
+    const header = exchange.header("last-event-id") ?? "";
+    return this.#begin(exchange, sessionId, header === "" ? (query.get("last_event_id") ?? "") : header);
   }
 
   /** What `promise` brings; the client is not to wait for ever. */
@@ -159,12 +156,11 @@ class Handler<Req> {
       ? this.#inTime("authorize", Promise.resolve(verdict))
       : verdict);
     if (answer === true) return undefined;
-    if (typeof answer !== "object") return { status: 403 };
+    if (typeof answer !== "object" || (answer as unknown) === null) return { status: 403 };
     if (!(answer.status >= 400 && answer.status <= 599)) {
       throw mismatch("authorize().status", "from 400 to 599", answer.status);
     }
-    // Throws for what cannot be sent; some servers would find out too late for an answer.
-    return { ...answer, headers: Object.fromEntries(new Headers(answer.headers)) };
+    return answer;
   }
 
   #begin(exchange: Exchange<Req>, sessionId: string, lastEventId: string): Refusal | undefined {
@@ -235,11 +231,12 @@ const TITLES: Record<number, string> = {
 
 function refuse(exchange: Exchange<unknown>, { status, title, detail, headers }: Refusal): void {
   const problem = { type: "about:blank", title: title ?? TITLES[status] ?? "Refused", status, detail };
-  exchange.answer(
-    status,
-    { "Content-Type": "application/problem+json", "Cache-Control": "no-store", ...headers },
-    JSON.stringify(problem),
-  );
+  // Throws for what cannot be sent; some servers would find out too late for an answer.
+  const given = new Headers(headers);
+  const sent: Record<string, string> = { ...headers };
+  if (!given.has("Content-Type")) sent["Content-Type"] = "application/problem+json";
+  if (!given.has("Cache-Control")) sent["Cache-Control"] = "no-store";
+  exchange.answer(status, sent, JSON.stringify(problem));
 }
 
 /** Whether `Accept` allows text/event-stream: the most specific range decides. */

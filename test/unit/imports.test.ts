@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
 const LAYERS: readonly (readonly string[])[] = [
   ["errors", "event", "diagnostics", "context", "sse/encode", "sse/stream-bytes"],
   ["timers", "turn", "report", "compaction", "session-log", "frames"],
-  ["hooks", "reporter", "session", "sessions", "bus-core"],
+  ["hooks", "reporter", "listeners", "session", "sessions", "bus-core"],
   ["follow", "run", "connection", "bus"],
   ["testing", "index"],
   ["sse/event-stream", "sse/handler"],
