@@ -2,6 +2,7 @@ import { getEventListeners } from "node:events";
 import { setImmediate as immediate } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createEventBus, reportProgress, type SessionEntry } from "session-progress";
+import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
 import { listen, nextTurn, positions, readAll, say, untyped } from "./helpers.ts";
 
@@ -237,6 +238,39 @@ describe("fake timers in a user's tests", () => {
     const entries = listen(bus, "s");
     bus.publish("s", {});
     expect(entries[0]?.event).toMatchObject({ ts: "2026-11-22T08:37:06.927Z" });
+  });
+});
+
+describe("a listener that waits for a session that was forgotten", () => {
+  it("gets a gap when it comes back: received and missed make the head", () => {
+    const bus = createEventBus({ maxSessions: 1 });
+    const reporter = bus.reporter("s");
+    for (const message of ["1", "2", "3"]) reporter.report({ message });
+    for (const id of ["a", "b", "c"]) bus.publish(id, {});
+    expect(readAll(bus, "s")).toEqual([]);
+    const entries = listen(bus, "s");
+    expect(reporter.report({ message: "late" })).toBe(true);
+    expect(entries.map(say)).toEqual(["gap behind 3", "late"]);
+    expect(positions(entries)).toEqual([3, 4]);
+  });
+});
+
+describe("disconnect", () => {
+  it("asks `where` about connections only, and leaves iterators alone", async () => {
+    const { bus } = filled("1");
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    await iterator.next();
+    const request = new Request("http://localhost/?session_id=s");
+    const response = await sseHandler(bus)(request);
+    const where = vi.fn(() => true);
+    bus.disconnect("s", where);
+    expect(where.mock.calls).toEqual([[request]]);
+    expect(await response.text()).not.toContain("event: end");
+    bus.disconnect("s");
+    const next = iterator.next();
+    bus.publish("s", { message: "2" });
+    expect(say((await next).value as SessionEntry)).toBe("2");
+    await iterator.return?.();
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { createEventBus, currentReporter } from "session-progress";
+import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
 import { faultsOf, nextTurn, say, untyped, warningsOf } from "./helpers.ts";
 
 describe("hooks", () => {
@@ -146,5 +146,24 @@ describe("the error hook", () => {
     });
     expect(hook).toHaveBeenCalledTimes(2);
     expect(warnings).toEqual(["An `error` hook threw: again"]);
+  });
+});
+
+describe("a session id in the wrong place", () => {
+  const id = "user-42-secret";
+
+  it.each([
+    ["the name of a hook", (bus: SessionEventBus) => bus.on(untyped(id), () => undefined)],
+    ["a hook", (bus: SessionEventBus) => bus.on("event", untyped(id))],
+    ["the function of a run", (bus: SessionEventBus) => bus.start(untyped(id))],
+    ["a listener", (bus: SessionEventBus) => bus.subscribe("s", untyped(id))],
+    ["another id", (bus: SessionEventBus) => bus.reporter(`${id} `)],
+  ])("is not in the error's message: as %s", (_where, misuse) => {
+    expect(() => misuse(createEventBus())).toThrow(
+      expect.toSatisfy(
+        (error: unknown) => error instanceof TypeError && !error.message.includes(id),
+        "a TypeError without the id",
+      ),
+    );
   });
 });

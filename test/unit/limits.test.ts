@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createEventBus, reportProgress, type SessionEventBus } from "session-progress";
-import { epochOf, listen, positions, readAll, say, until } from "./helpers.ts";
+import { sseHandler } from "session-progress/fetch";
+import { deferred, epochOf, listen, positions, readAll, say, until } from "./helpers.ts";
 
 function dropsOf(bus: SessionEventBus): unknown[] {
   const drops: unknown[] = [];
@@ -106,6 +107,55 @@ describe("maxSessions", () => {
   });
 });
 
+describe("a session that had to make room while its run goes on", () => {
+  function crowdedOut() {
+    const bus = createEventBus({ maxSessions: 1 });
+    let aborted = false;
+    const { done } = bus.start(
+      ({ signal, reporter }) => {
+        reporter.report({ message: "before" });
+        return new Promise<void>((resolve) => {
+          signal.addEventListener("abort", () => {
+            aborted = true;
+            resolve();
+          });
+        });
+      },
+      { sessionId: "s", owner: { user: 1 } },
+    );
+    for (const id of ["a", "b", "c"]) bus.publish(id, {});
+    return { bus, done, aborted: () => aborted };
+  }
+
+  it("is closed with the bus", async () => {
+    const { bus, done, aborted } = crowdedOut();
+    await bus.close();
+    expect(aborted()).toBe(true);
+    expect((await done).status).toBe("cancelled");
+  });
+
+  it("is reached by an end", async () => {
+    const { bus, done, aborted } = crowdedOut();
+    bus.end("s", { status: "failed" });
+    expect(aborted()).toBe(true);
+    expect((await done).status).toBe("failed");
+    expect(readAll(bus, "s").map(say)).toEqual(["gap behind 1", "end failed"]);
+  });
+
+  it("keeps its owner", async () => {
+    const { bus } = crowdedOut();
+    bus.publish("s", { message: "of user 1" });
+    const owners: unknown[] = [];
+    const authorize = (_request: Request, _sessionId: string, owner: unknown): boolean => {
+      owners.push(owner);
+      return false;
+    };
+    await sseHandler(bus, { authorize })(new Request("http://localhost/?session_id=s"));
+    expect(owners).toEqual([{ user: 1 }]);
+    await bus.close();
+  });
+});
+
 describe("maxTotalBytes", () => {
   const message = "x".repeat(1_000);
 
@@ -146,6 +196,67 @@ describe("maxTotalBytes", () => {
     expect(entries).toHaveLength(50);
     expect(bus.stats().bytes).toBeLessThanOrEqual(8_000);
   });
+
+  it("makes tombstones give way to reports, also when they are few", () => {
+    const bus = createEventBus({ history: { maxTotalBytes: 50_000 } });
+    for (let i = 0; i < 60; i++) bus.end(`s-${i}`, { data: "d".repeat(900) });
+    for (let i = 0; i < 100; i++) expect(bus.publish("new", { message: "taken" })).toBe(true);
+    expect(readAll(bus, "s-59").map(say)).toEqual(["end completed"]);
+    expect(bus.stats().bytes).toBeLessThanOrEqual(50_000);
+  });
+
+  it("bounds logs that are full by count, and whose events grow", () => {
+    const maxTotalBytes = 200_000;
+    const bus = createEventBus({ history: { maxEvents: 4, maxBytes: 100_000, maxTotalBytes } });
+    const oneEvent = 20_000 + 512;
+    let highest = 0;
+    for (const long of ["", "x".repeat(20_000)]) {
+      for (let i = 0; i < 80; i++) {
+        bus.publish(`s-${i >> 2}`, { message: long });
+        highest = Math.max(highest, bus.stats().bytes);
+      }
+    }
+    expect(highest).toBeGreaterThan(maxTotalBytes / 2);
+    expect(highest).toBeLessThanOrEqual(maxTotalBytes + oneEvent);
+  });
+
+  it("counts nothing of a reporter whose session was replaced, and nothing after close", async () => {
+    const bus = createEventBus({ maxSessions: 1 });
+    const old = bus.reporter("s");
+    old.report({ message });
+    for (const id of ["a", "b", "c"]) bus.publish(id, {});
+    const current = bus.reporter("s");
+    expect(current.epoch).not.toBe(old.epoch);
+    current.report({ message });
+    const { bytes } = bus.stats();
+    expect(old.report({ message })).toBe(false);
+    await old.end({ status: "failed", message });
+    expect(bus.stats().bytes).toBe(bytes);
+    expect(readAll(bus, "s")).toHaveLength(1);
+    await bus.close();
+    expect(bus.stats().bytes).toBe(0);
+  });
+
+  it.each([true, false])(
+    "counts nothing of a run whose session was replaced (keepOpen: %s)",
+    async (keepOpen) => {
+      const bus = createEventBus({ maxSessions: 1 });
+      const held = deferred();
+      const { done } = bus.start(() => held.promise, { sessionId: "s", keepOpen, result: () => message });
+      bus.publish("s", { message });
+      bus.end("s");
+      for (const id of ["a", "b", "c"]) bus.publish(id, {});
+      const reporter = bus.reporter("s");
+      reporter.report({ message });
+      const { bytes, events } = bus.stats();
+      held.resolve();
+      await done;
+      expect(bus.stats()).toMatchObject({ bytes, events });
+      expect(readAll(bus, "s").map(say)).toEqual([message]);
+      await bus.close();
+      expect(bus.stats().bytes).toBe(0);
+    },
+  );
 
   it.each([
     ["reopened", (bus: SessionEventBus) => bus.reporter("s")],

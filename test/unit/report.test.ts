@@ -421,3 +421,50 @@ describe("the event of a report", () => {
     expect(Date.parse(ts)).toBeLessThanOrEqual(Date.now());
   });
 });
+
+describe("a report that throws when it is read", () => {
+  const hostile: [what: string, report: () => ProgressReport][] = [
+    [
+      "getter",
+      () => ({
+        get message(): string {
+          throw new Error("getter");
+        },
+      }),
+    ],
+    [
+      "proxy",
+      () =>
+        new Proxy(
+          {},
+          {
+            get: () => {
+              throw new Error("proxy");
+            },
+          },
+        ),
+    ],
+  ];
+
+  describe.each(hostile)("by a %s", (what, report) => {
+    it("is not taken, and told to the error hook", () => {
+      const bus = createEventBus();
+      const faults = faultsOf(bus);
+      expect(bus.publish("s", report())).toBe(false);
+      expect(bus.reporter("s").report(report())).toBe(false);
+      expect(bus.run("s", () => reportProgress(report()))).toBe(false);
+      expect(faults).toHaveLength(3);
+      for (const fault of faults) {
+        expect(fault).toBeInstanceOf(TypeError);
+        expect(fault.cause).toMatchObject({ message: what });
+      }
+      expect(listen(bus, "s")).toEqual([]);
+    });
+
+    it("is a TypeError when strict", () => {
+      const bus = createEventBus({ strict: true });
+      expect(() => bus.publish("s", report())).toThrow(TypeError);
+      expect(() => bus.run("s", () => reportProgress(report()))).toThrow(TypeError);
+    });
+  });
+});

@@ -366,6 +366,24 @@ describe("the signal of a run", () => {
     expect(ends).not.toHaveBeenCalled();
   });
 
+  it("aborts under no ambient reporter: neither the run's nor that of whoever ended it", async () => {
+    const bus = createEventBus();
+    const ambient: unknown[] = [];
+    const { done } = bus.start(
+      ({ signal }) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener("abort", () => {
+            ambient.push(currentReporter());
+            resolve();
+          });
+        }),
+      { sessionId: "victim" },
+    );
+    bus.run("other", () => bus.end("victim"));
+    await done;
+    expect(ambient).toEqual([undefined]);
+  });
+
   it("waits for the grace, in which runs may report and end as ever", async () => {
     const bus = createEventBus();
     const held = deferred();
@@ -388,6 +406,30 @@ describe("the signal of a run", () => {
     const { done } = bus.start(({ signal }) => aborted(signal));
     await bus.close({ graceMs: 5 });
     expect(await done).toEqual({ status: "cancelled" });
+  });
+});
+
+describe("what a run throws", () => {
+  it.each([
+    ["a symbol for a message", Object.assign(new Error(), { message: Symbol("m") })],
+    [
+      "a message that throws",
+      Object.defineProperty(new Error(), "message", {
+        get: () => {
+          throw new Error("getter");
+        },
+      }),
+    ],
+  ])("may be an error with %s: the run has failed, and nothing is left unhandled", async (_what, error) => {
+    const unhandled = vi.fn();
+    process.on("unhandledRejection", unhandled);
+    const bus = createEventBus();
+    await warningsOf(async () => {
+      const { done } = bus.start(() => Promise.reject(error));
+      expect((await done).status).toBe("failed");
+    });
+    process.off("unhandledRejection", unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
   });
 });
 
