@@ -1,7 +1,9 @@
 import express from "express";
-import { Agent, get, type IncomingMessage, type ServerResponse } from "node:http";
-import { afterEach, expect, test } from "vitest";
-import { createEventBus } from "session-progress";
+import { once } from "node:events";
+import { Agent, createServer, get, type IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
 import { sseHandler } from "session-progress/node";
 import { listen } from "../support/http-server.ts";
@@ -78,6 +80,93 @@ test("whoever has wrapped `write` sees every byte", async () => {
   bus.end("s");
   const received = await client.until("0\r\n\r\n");
   expect(seen).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+});
+
+describe("`write` that was replaced", () => {
+  /** Follows on `server`, and checks that `seen` has every event that the client got. */
+  async function expectAllSeen(bus: SessionEventBus, port: number, seen: () => string): Promise<void> {
+    const client = await RawClient.connect(port);
+    opened.push(() => client.close());
+    client.get("/?session_id=s");
+    await client.until("ready");
+    for (const message of ["one", "two", "three"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    bus.end("s");
+    const received = await client.until("0\r\n\r\n");
+    expect(seen()).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+  }
+
+  test("in a subclass sees every byte", async () => {
+    let seen = "";
+    class Mine extends ServerResponse {
+      override write = (chunk: Uint8Array): boolean => {
+        seen += Buffer.from(chunk).toString();
+        return super.write(chunk);
+      };
+    }
+    class OnItsPrototype extends ServerResponse {}
+    OnItsPrototype.prototype.write = function (this: ServerResponse, chunk: Uint8Array): boolean {
+      seen += Buffer.from(chunk).toString();
+      return ServerResponse.prototype.write.call(this, chunk, "utf8");
+    } as ServerResponse["write"];
+    for (const Response of [Mine, OnItsPrototype]) {
+      seen = "";
+      const bus = createEventBus();
+      const server = createServer({ ServerResponse: Response }, sseHandler(bus)).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      opened.push(
+        () => server.close(),
+        () => server.closeAllConnections(),
+        () => bus.close(),
+      );
+      await expectAllSeen(bus, (server.address() as AddressInfo).port, () => seen);
+    }
+  });
+
+  test("on Node's prototype sees every byte", async () => {
+    const { bus, port } = await setUp();
+    const own = Object.getOwnPropertyDescriptor(ServerResponse.prototype, "write");
+    const { write } = ServerResponse.prototype;
+    let seen = "";
+    ServerResponse.prototype.write = function (this: ServerResponse, chunk: Uint8Array): boolean {
+      seen += Buffer.from(chunk).toString();
+      return write.call(this, chunk, "utf8");
+    } as ServerResponse["write"];
+    try {
+      await expectAllSeen(bus, port, () => seen);
+    } finally {
+      if (own === undefined) Reflect.deleteProperty(ServerResponse.prototype, "write");
+      else Object.defineProperty(ServerResponse.prototype, "write", own);
+    }
+  });
+
+  test("after the first events sees every byte that follows", async () => {
+    const { bus, port, responses } = await setUp();
+    const client = await RawClient.connect(port);
+    opened.push(() => client.close());
+    client.get("/?session_id=s");
+    await client.until("ready");
+    for (const message of ["one", "two"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    const [res] = responses;
+    const write = res!.write.bind(res) as (chunk: Uint8Array) => boolean;
+    let seen = "";
+    res!.write = ((chunk: Uint8Array) => {
+      seen += Buffer.from(chunk).toString();
+      return write(chunk);
+    }) as ServerResponse["write"];
+    for (const message of ["three", "four"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    bus.end("s");
+    await client.until("0\r\n\r\n");
+    expect(seen.match(/"msg":"\w+"|event: end/g)).toEqual(['"msg":"three"', '"msg":"four"', "event: end"]);
+  });
 });
 
 test("a response that sends no chunks gets none", async () => {

@@ -336,6 +336,43 @@ describe("behind Express with a body parser", { timeout: 20_000 }, () => {
   });
 });
 
+describe("answers", { timeout: 20_000 }, () => {
+  test.each([null, undefined, "yes", 1])("authorize that answers %j is a 403", async (verdict) => {
+    const { errors, connect } = await setUp({ authorize: () => verdict as unknown as boolean });
+    const client = await connect();
+    client.get("/?session_id=s");
+    expect(await client.until("\r\n\r\n")).toMatch(/^HTTP\/1\.1 403 /);
+    expect(errors).toEqual([]);
+  });
+
+  test.each(["content-type", "Content-Type", "CONTENT-TYPE"])(
+    "a refusal's own %s is the only one",
+    async (name) => {
+      const headers = { [name]: "text/plain", "cache-control": "private" };
+      const { connect } = await setUp({ authorize: () => ({ status: 401, headers }) });
+      const client = await connect();
+      client.get("/?session_id=s");
+      const received = await client.until("\r\n\r\n");
+      expect(received).toMatch(/^HTTP\/1\.1 401 /);
+      expect(received.match(/^(?:content-type|cache-control):.*$/gim)).toEqual([
+        `${name}: text/plain`,
+        "cache-control: private",
+      ]);
+    },
+  );
+
+  test("an empty Last-Event-ID does not hide the query's last_event_id", async () => {
+    const { bus, connect } = await setUp();
+    for (const message of ["one", "two"]) bus.publish("s", { message });
+    const { epoch } = bus.reporter("s");
+    const client = await connect();
+    client.get(`/?session_id=s&last_event_id=${epoch}-1`, { "Last-Event-ID": "" });
+    const received = await client.until('"msg":"two"');
+    expect(received).toContain('"resume":"resumed"');
+    expect(received).not.toContain('"msg":"one"');
+  });
+});
+
 describe("code around it that throws", { timeout: 20_000 }, () => {
   test("neither hooks nor listeners nor filters keep followers from their events", async () => {
     const broken = (): never => {

@@ -1,5 +1,7 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Server, ServerResponse } from "node:http";
+import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler } from "session-progress/node";
@@ -135,6 +137,18 @@ test("a request that comes after close is sent away with a reconnection time", a
   expect(bus.stats().followers).toBe(0);
   await within("server.close()", GENEROUS_MS, closeServer(server));
 });
+
+test("the grace keeps a process alive that has nothing else left", async () => {
+  const script = fileURLToPath(new URL("../support/closing-process.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", script], {
+    env: { ...process.env, NODE_OPTIONS: "" },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.on("data", (text: Buffer) => (printed += text.toString()));
+  const [code] = (await once(child, "close")) as [number | null];
+  expect({ code, printed }).toEqual({ code: 0, printed: "closed: cancelled\n" });
+}, 30_000);
 
 test("no timer runs while nobody follows and nothing is kept", async () => {
   const { bus, origin, timers } = await setUp();

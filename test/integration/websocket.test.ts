@@ -193,6 +193,51 @@ describe("followOverWebSocket", () => {
     bus.publish("s", { message: "to nobody" });
   });
 
+  test("a client that left before it was attached is not followed", async () => {
+    const bus = createEventBus();
+    const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+    opened.push(() => server.close());
+    await once(server, "listening");
+    const connected = once(server, "connection") as Promise<[WebSocket]>;
+    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    client.on("error", () => {});
+    const [socket] = await connected;
+    client.terminate();
+    await once(socket, "close");
+    const stop = followOverWebSocket(bus, "s", socket);
+    expect(bus.stats().followers).toBe(0);
+    stop();
+  });
+
+  test.each([2, 3])("a socket in readyState %i is not followed, nor written to", (readyState) => {
+    const bus = createEventBus();
+    const { socket, sent, closed } = bareSocket();
+    bus.publish("s", { message: "one" });
+    followOverWebSocket(bus, "s", { ...socket, readyState });
+    expect(bus.stats().followers).toBe(0);
+    expect([sent, closed]).toEqual([[], []]);
+  });
+
+  test("nothing is sent after the close when a filter disconnects its own client", async () => {
+    const bus = createEventBus();
+    const did: string[] = [];
+    const socket = {
+      send: (message: string) => void did.push((JSON.parse(message) as SessionEntry).event.t),
+      close: (code?: number) => void did.push(`close ${code}`),
+    };
+    const filter = ({ msg }: { msg: string }): boolean => {
+      if (msg === "bye") bus.disconnect("s");
+      return true;
+    };
+    followOverWebSocket(bus, "s", socket, { filter });
+    for (const message of ["bye", "too late"]) bus.publish("s", { message });
+    await bus.flush();
+    bus.publish("s", { message: "much too late" });
+    bus.end("s");
+    await bus.flush();
+    expect(did).toEqual(["ready", "close 4000"]);
+  });
+
   test("sockets without addEventListener are stopped by what it returns", async () => {
     const bus = createEventBus();
     const { socket, sent, closed } = bareSocket();
