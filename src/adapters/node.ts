@@ -110,12 +110,14 @@ class ResponseSink implements ByteSink {
   readonly #res: ServerResponse;
   readonly #http2: Http2ServerResponse["stream"] | undefined;
   #socket: Socket | undefined;
+  #writes = 0;
 
   constructor(res: AnyResponse) {
     this.#res = res as ServerResponse;
     this.#http2 = isHttp2(res) ? res.stream : undefined;
     res.on("drain", this.#drained);
-    res.once("close", () => {
+    // `on` where `once` would do: its wrapper costs an idle follower more than the rest of this.
+    res.on("close", () => {
       this.#socket?.off("drain", this.#drained);
       this.listener?.onClose();
     });
@@ -129,13 +131,12 @@ class ResponseSink implements ByteSink {
 
   write(bytes: StreamBytes): boolean {
     const { chunked } = bytes;
+    // The first write takes the headers along; an idle follower makes no other.
+    if (++this.#writes === 2 && this.#http2 === undefined) this.#useSocket();
     if (this.#socket !== undefined && chunked !== undefined && mayBypass(this.#res)) {
       return this.#socket.write(chunked);
     }
-    const more = this.#res.write(bytes.plain);
-    // From the second write on: the first takes the headers along.
-    if (this.#http2 === undefined && this.#socket === undefined) this.#useSocket();
-    return more;
+    return this.#res.write(bytes.plain);
   }
 
   #useSocket(): void {
