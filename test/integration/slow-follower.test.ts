@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import { setImmediate as turn } from "node:timers/promises";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate as turn, setTimeout } from "node:timers/promises";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import { type SseOptions, sseHandler } from "session-progress/node";
 import { eventually } from "../support/eventually.ts";
 import { listen } from "../support/http-server.ts";
 import { heldBytes } from "../support/memory.ts";
+import { RawClient } from "../support/raw-client.ts";
 import { RemoteReaders } from "../support/remote-readers.ts";
 
 const MiB = 1 << 20;
@@ -116,6 +117,47 @@ describe("a follower that stops reading", () => {
     const second = await back.reached(20_000);
     expect(first.received + first.missed + second.received + second.missed).toBe(20_000);
     expect(second.newest).toEqual(newest(20_000));
+  }, 60_000);
+
+  test("is not cut off as long as it takes something within each deadline", async () => {
+    const writeDeadlineMs = 600;
+    const bus = createEventBus();
+    const handle = sseHandler(bus, { writeDeadlineMs });
+    const responses: ServerResponse[] = [];
+    const { port, close } = await listen((req, res) => {
+      responses.push(res);
+      handle(req, res);
+    });
+    opened.push(async () => {
+      await bus.close();
+      await close();
+    });
+    const client = await RawClient.connect(port);
+    client.get("/?session_id=s");
+    await client.until("event: ready");
+    client.socket.pause();
+    await reportMany(bus, 8_000, 2_000, 8_000);
+    const [res] = responses;
+    expect(res!.writableLength).toBeGreaterThan(MiB / 2);
+    for (let round = 0; round < 3; round++) {
+      // Its pace: by the second round more than the deadline has passed since the burst.
+      await setTimeout(writeDeadlineMs * 0.7);
+      const before = res!.writableLength;
+      while (before > 0 && res!.writableLength >= before) {
+        client.socket.resume();
+        await once(client.socket, "data");
+        client.socket.pause();
+        await turn();
+      }
+    }
+    expect(res!.destroyed).toBe(false);
+    expect(bus.stats().followers).toBe(1);
+
+    // From now on it takes nothing.
+    await reportMany(bus, 8_000, 2_000, 8_000);
+    await eventually("it was cut off", () => bus.stats().followers === 0);
+    expect(res!.destroyed).toBe(true);
+    client.close();
   }, 60_000);
 
   test("is cut off also when its connection was to be ended", async () => {
