@@ -86,15 +86,24 @@ export function followOverWebSocket(
   const known = core.sessions.find(sessionId);
   const from = resumeAt(known, after);
   if ((socket.readyState ?? 1) > 1) return peer.left;
-  if (core.closing) peer.end("closing");
-  else if (known?.isOverAt(from.position)) peer.end("ended");
-  else if (core.isFull(known)) socket.close(...TOO_MANY);
+  if (core.closing) turnAway(core, socket, CLOSE.closing);
+  else if (known?.isOverAt(from.position)) turnAway(core, socket, CLOSE.ended);
+  else if (core.isFull(known)) turnAway(core, socket, TOO_MANY);
   else {
     const limits = { keepAliveMs: Infinity, writeDeadlineMs, maxStreamMs };
     const start = { ...from, request, filter };
     new Connection(core, core.sessions.join(sessionId), peer, messageWire, limits, start);
   }
   return peer.left;
+}
+
+/** Closes a socket that is not followed; one that throws must not take its server's handler along. */
+function turnAway(core: BusCore, socket: WebSocketLike, how: [code: number, reason: string]): void {
+  try {
+    socket.close(...how);
+  } catch (thrown) {
+    core.hooks.fail(thrown);
+  }
 }
 
 /** Connections speak JSON messages, many to a write. */

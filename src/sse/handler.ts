@@ -39,7 +39,10 @@ export interface SseOptions<Req> {
   keepAliveMs?: number | undefined;
   /** Reconnection time for clients, ± 10 %. Default 2,000. */
   retryMs?: number | undefined;
-  /** A client that takes nothing for so long is cut off; it may come back and resume. Default 30,000. */
+  /**
+   * A client that takes nothing for so long is cut off; it may come back and resume. What the system's buffers
+   * take in is not seen, so it has to get along with about 1 MiB in this time. Default 30,000.
+   */
   writeDeadlineMs?: number | undefined;
   /** Ends each response after so long; clients come back and are asked again. Default: never. */
   maxStreamMs?: number | undefined;

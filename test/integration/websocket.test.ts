@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEntry } from "session-progress";
 import { followOverWebSocket, type WebSocketLike, type WebSocketOptions } from "session-progress/websocket";
+import { collect } from "session-progress/testing";
 import { WebSocket, WebSocketServer } from "ws";
 import { eventually } from "../support/eventually.ts";
 
@@ -281,6 +282,26 @@ describe("followOverWebSocket", () => {
     socket.bufferedAmount = 0;
     await eventually("sent", () => sent.length === before + 1);
     await bus.close();
+  });
+
+  test("a socket that is turned away and throws does not throw at the server", async () => {
+    const bus = createEventBus({ maxFollowers: 1 });
+    const errors: string[] = [];
+    bus.on("error", (error) => errors.push(error.message));
+    const throwing = (): WebSocketLike => ({
+      ...bareSocket().socket,
+      close: () => {
+        throw new Error("closing");
+      },
+    });
+    bus.end("ended");
+    const [end] = await collect(bus.follow("ended"), 1);
+    followOverWebSocket(bus, "ended", throwing(), { after: end!.id });
+    followOverWebSocket(bus, "s", bareSocket().socket);
+    followOverWebSocket(bus, "s", throwing());
+    await bus.close();
+    followOverWebSocket(bus, "s", throwing());
+    expect(errors).toEqual(["closing", "closing", "closing"]);
   });
 
   test("what is no bus, session id, socket or option is a TypeError", () => {
