@@ -93,7 +93,7 @@ export class BusCore implements SessionHost {
     // Ours are frozen; another's is copied as JSON, because what JSON cannot say would fail at every follower.
     const event = Object.isFrozen(given)
       ? given
-      : (jsonCopy(given, this.faultOf(session.id)) as typeof given | undefined);
+      : (jsonCopy(given as never, this.faultOf(session.id)) as typeof given | undefined);
     if (event === undefined) return false;
     // From the lengths, where that settles it: encoding waits until a follower needs it.
     const rough = roughBytes(event);
