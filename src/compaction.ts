@@ -1,38 +1,40 @@
 import type { Phase, SessionEvent } from "./event.ts";
 
-interface Holder {
-  readonly event: SessionEvent;
-}
-
-type Lane<E> = Partial<Record<Phase | "other", E | undefined>>;
+type Lane = Partial<Record<Phase | "other", number | undefined>>;
 
 /**
- * The newest entry of every (run, agent, task, phase), of every run's end, and of whatever else there is.
+ * The position of the newest entry of every (run, agent, task, phase), of every run's end, and of whatever
+ * else there is.
  *
  * Two levels, because an agent's name is a string that already is in the map: joining it with the phase
  * would build and hash a new one for each event.
  */
-export class NewestOfKind<E extends Holder> {
-  readonly #lanes = new Map<string, Lane<E>>();
+export class NewestOfKind {
+  readonly #lanes = new Map<string, Lane>();
 
-  /** Makes `entry` the newest of its kind and returns the one that it supersedes. */
-  replace(entry: E): E | undefined {
-    const key = laneOf(entry.event);
+  /** The newest entry of the kind of `event`. */
+  of(event: SessionEvent): number | undefined {
+    return this.#lanes.get(laneOf(event))?.[slotOf(event)];
+  }
+
+  /** Makes `event`, at `position`, the newest of its kind and returns where the one before stands. */
+  replace(event: SessionEvent, position: number): number | undefined {
+    const key = laneOf(event);
     let lane = this.#lanes.get(key);
     if (lane === undefined) this.#lanes.set(key, (lane = {}));
-    const slot = slotOf(entry.event);
+    const slot = slotOf(event);
     const previous = lane[slot];
-    lane[slot] = entry;
+    lane[slot] = position;
     return previous;
   }
 
-  /** Forgets `entry`, the newest of its kind. */
-  delete(entry: E): void {
-    const key = laneOf(entry.event);
+  /** Forgets the newest of the kind of `event`. */
+  delete(event: SessionEvent): void {
+    const key = laneOf(event);
     const lane = this.#lanes.get(key);
     if (lane === undefined) return;
-    lane[slotOf(entry.event)] = undefined;
-    if (Object.values(lane).every((other) => other === undefined)) this.#lanes.delete(key);
+    lane[slotOf(event)] = undefined;
+    if (Object.values(lane).every((position) => position === undefined)) this.#lanes.delete(key);
   }
 }
 

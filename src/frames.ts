@@ -19,8 +19,8 @@ export interface Chunk<P> {
 
 /** No write is longer than this, unless a single event is. */
 export const MAX_WRITE_BYTES = 65_536;
-/** Who reads far behind the head reads to a multiple of this. */
-const STRIDE = 128;
+/** The log's past is encoded in stretches of so many positions, for all who come back from anywhere in it. */
+const STRETCH = 128;
 // Enough for the default history: when a thousand followers reconnect at once, it is encoded once.
 const MAX_PAST = 16;
 const NO_GAPS: readonly GapEvent[] = [];
@@ -40,10 +40,12 @@ const EVENT_NAMES: Record<SessionEvent["t"], string> = {
 export class Frames {
   readonly #epoch: string;
   readonly #log: SessionLog;
-  /** Chunks of the log's past that begin at a multiple of `STRIDE`, oldest first. */
-  #past: Chunk<StreamBytes>[] = [];
+  /** Chunks of the log's past by the position before them, oldest first. */
+  readonly #past = new Map<number, Chunk<StreamBytes>>();
   /** The newest chunk. Not a few more of these: each small one holds on to a whole slab of Node's pool. */
   #newest: Chunk<StreamBytes> | undefined;
+  /** By position, where followers that share nothing larger share this. */
+  readonly #json = new Map<number, string>();
 
   constructor(epoch: string, log: SessionLog) {
     this.#epoch = epoch;
@@ -55,31 +57,50 @@ export class Frames {
     const { head } = this.#log;
     if (position === head) return undefined;
     if (this.#newest?.from === position) return this.#newest;
-    const isPast = head - position > STRIDE;
-    const shared = isPast && position % STRIDE === 0;
-    const known = shared ? this.#past.find((past) => past.from === position) : undefined;
-    if (known !== undefined) return known;
-    // Followers that come back from anywhere meet at the next multiple and share all that follows.
-    const until = isPast ? position + STRIDE - (position % STRIDE) : head;
-    const chunk = this.#collect(position, until, (step) => this.#frame(step));
-    if (!shared) this.#newest = chunk;
-    else if (chunk !== undefined && this.#past.push(chunk) > MAX_PAST) this.#past.shift();
-    return chunk;
+    if (head - position > STRETCH) return this.#pastAfter(position);
+    return (this.#newest = this.#collect(position, head, this.#frame));
   }
 
   /** As {@link Frames.after}, for one follower alone: `admit` says which events it sees. */
   withheld(position: number, admit: (event: SessionEvent) => boolean): Chunk<StreamBytes> | undefined {
-    return this.#collect(position, this.#log.head, (step) => {
-      // Kept, because nothing larger is shared between filtered followers.
-      step.json ??= JSON.stringify(step.event);
-      return admit(step.event) ? this.#frame(step) : "";
-    });
+    return this.#collect(position, this.#log.head, (step) =>
+      admit(step.event) ? this.#frame(step, this.json(step)) : "",
+    );
+  }
+
+  /** The JSON of `step`, the same for all who ask in one turn. */
+  json({ position, event }: LogStep): string {
+    // A gap's position is that of whatever stood there.
+    if (event.t === "gap") return JSON.stringify(event);
+    let json = this.#json.get(position);
+    if (json === undefined) this.#json.set(position, (json = JSON.stringify(event)));
+    return json;
   }
 
   /** Lets the shared bytes go. */
   forget(): void {
-    this.#past = [];
+    this.#past.clear();
+    this.#json.clear();
     this.#newest = undefined;
+  }
+
+  #pastAfter(position: number): Chunk<StreamBytes> | undefined {
+    let from = position - (position % STRETCH);
+    let chunk = this.#stretch(from);
+    while (chunk !== undefined && chunk.to <= position) chunk = this.#stretch((from = chunk.to));
+    if (chunk === undefined || from === position) return chunk;
+    return rest(chunk, position) ?? this.#collect(position, chunk.to, this.#frame);
+  }
+
+  /** What follows `from` up to the next multiple of `STRETCH`. */
+  #stretch(from: number): Chunk<StreamBytes> | undefined {
+    const known = this.#past.get(from);
+    if (known !== undefined) return known;
+    const chunk = this.#collect(from, from + STRETCH - (from % STRETCH), this.#frame);
+    if (chunk === undefined) return undefined;
+    this.#past.set(from, chunk);
+    if (this.#past.size > MAX_PAST) this.#past.delete(this.#past.keys().next().value!);
+    return chunk;
   }
 
   #collect(
@@ -111,7 +132,12 @@ export class Frames {
   }
 
   /** As the encoder would, without its checks: id and name are ours, and JSON has no line breaks. */
-  #frame({ position, event, json }: LogStep): string {
-    return `id: ${this.#epoch}-${position}\nevent: ${EVENT_NAMES[event.t]}\ndata: ${json ?? JSON.stringify(event)}\n\n`;
-  }
+  readonly #frame = ({ position, event }: LogStep, json = JSON.stringify(event)): string =>
+    `id: ${this.#epoch}-${position}\nevent: ${EVENT_NAMES[event.t]}\ndata: ${json}\n\n`;
+}
+
+/** The part of `chunk` after `position`: copied, not encoded again. `undefined` if the chunk has holes. */
+function rest(chunk: Chunk<StreamBytes>, position: number): Chunk<StreamBytes> | undefined {
+  if (chunk.gaps.length > 0) return undefined;
+  return { ...chunk, from: position, payload: chunk.payload?.after(position - chunk.from) };
 }

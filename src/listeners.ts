@@ -1,8 +1,8 @@
 import { runOutside } from "./context.ts";
 import { catchRejection } from "./diagnostics.ts";
-import type { GapEvent, SessionEntry } from "./event.ts";
+import type { GapEvent, SessionEntry, SessionEvent } from "./event.ts";
 import type { Hooks } from "./hooks.ts";
-import type { LogStep, SessionLog } from "./session-log.ts";
+import type { SessionLog } from "./session-log.ts";
 
 /** A cursor that is read for, synchronously, inside `report`. */
 export interface Listener {
@@ -14,6 +14,12 @@ export interface Listener {
   receive(entry: SessionEntry): unknown;
   /** Called when its session lets it go. */
   released(): void;
+}
+
+/** An entry at its position. */
+interface Appended {
+  readonly position: number;
+  readonly event: SessionEvent;
 }
 
 /** What is listened to. */
@@ -35,7 +41,7 @@ export class Listeners {
   readonly #source: Source;
   readonly #host: Host;
   #all: readonly Listener[] = NOBODY;
-  #undelivered: LogStep[] | undefined;
+  #undelivered: Appended[] | undefined;
 
   constructor(source: Source, host: Host) {
     this.#source = source;
@@ -73,14 +79,19 @@ export class Listeners {
     });
   }
 
-  /** A trampoline: what a listener reports is delivered after the current entry, not inside it. */
-  deliver(entry: LogStep): void {
+  /**
+   * Calls everybody for `event`, which was just appended.
+   *
+   * A trampoline: what a listener reports is delivered after the current entry, not inside it.
+   */
+  deliver(event: SessionEvent): void {
     if (this.#all === NOBODY && !this.#host.hooks.has("event")) return;
+    const appended = { position: this.#source.log.head, event };
     if (this.#undelivered !== undefined) {
-      this.#undelivered.push(entry);
+      this.#undelivered.push(appended);
       return;
     }
-    this.#undelivered = [entry];
+    this.#undelivered = [appended];
     runOutside(Listeners.#deliverAll, this, this.#undelivered);
   }
 
@@ -106,7 +117,7 @@ export class Listeners {
     }
   }
 
-  static #deliverAll(self: Listeners, queue: readonly LogStep[]): void {
+  static #deliverAll(self: Listeners, queue: readonly Appended[]): void {
     for (const step of queue) {
       const entry = self.#entryOf(step);
       self.#host.hooks.emit("event", self.#source.id, entry);
@@ -118,12 +129,12 @@ export class Listeners {
     self.#undelivered = undefined;
   }
 
-  #hand(listener: Listener, step: LogStep, entry: SessionEntry): void {
+  #hand(listener: Listener, step: Appended, entry: SessionEntry): void {
     listener.position = step.position;
     this.call(listener, entry);
   }
 
-  #entryOf({ position, event }: LogStep): SessionEntry {
+  #entryOf({ position, event }: Appended): SessionEntry {
     return Object.freeze({ id: this.#source.idAt(position), event });
   }
 

@@ -8,14 +8,6 @@ export interface LogStep {
   readonly event: SessionEvent;
   /** About what it takes on the wire, and what it counts towards the byte limit. */
   readonly bytes: number;
-  /** The event's JSON, where followers that share nothing larger share this. */
-  json: string | undefined;
-}
-
-/** One entry of a log. Positions are 1, 2, 3 … without holes when written. */
-export interface LogEntry extends LogStep {
-  /** A newer entry has the same compaction key. */
-  superseded: boolean;
 }
 
 /** How much one log may hold. */
@@ -34,6 +26,9 @@ const MAX_KEPT = 256;
  *
  * The tail is contiguous and ends at the head, so what lies after a position is found by arithmetic there,
  * and by binary search among the kept. Appending costs O(1) amortised.
+ *
+ * The tail is two lists and not one of entries: what a log retains, the garbage collector copies, marks and
+ * faults in, which is most of what a report costs.
  */
 export class SessionLog {
   /** The newest position; 0 when nothing was written yet. Survives `clear`. */
@@ -43,14 +38,16 @@ export class SessionLog {
 
   readonly #limits: LogLimits;
   readonly #maxKept: number;
-  /** Ascending; none superseded. */
-  #kept: LogEntry[] = NONE;
+  /** Ascending; each the newest of its kind. */
+  #kept: LogStep[] = NONE;
   #keptBytes = 0;
-  #tail: LogEntry[] = [];
-  /** Where the tail begins inside its array; the slots before are empty. */
+  #tail: SessionEvent[] = [];
+  /** What each of the tail counts. */
+  #sizes: number[] = [];
+  /** Where the tail begins inside its lists; the slots before are empty. */
   #first = 0;
   /** Made when the log first is full: most sessions never are. */
-  #newest: NewestOfKind<LogEntry> | undefined;
+  #newest: NewestOfKind | undefined;
 
   constructor(limits: LogLimits) {
     this.#limits = limits;
@@ -64,16 +61,16 @@ export class SessionLog {
 
   /** What the next entry to be compacted counts. */
   get oldestBytes(): number {
-    return this.#tail[this.#first]?.bytes ?? 0;
+    return this.#sizes[this.#first] ?? 0;
   }
 
-  append(event: SessionEvent, bytes: number): LogEntry {
-    const entry: LogEntry = { position: ++this.head, event, bytes, superseded: false, json: undefined };
-    this.#tail.push(entry);
-    if (this.#newest !== undefined) this.#supersede(this.#newest, entry);
+  append(event: SessionEvent, bytes: number): void {
+    this.head++;
+    this.#tail.push(event);
+    this.#sizes.push(bytes);
     this.bytes += bytes;
-    this.#compact();
-    return entry;
+    if (this.#newest !== undefined) this.#supersede(this.#newest.replace(event, this.head));
+    if (this.size > this.#limits.maxEvents || this.bytes > this.#limits.maxBytes) this.#compact();
   }
 
   /**
@@ -83,17 +80,17 @@ export class SessionLog {
    * moves the cursor to n - 1. Past the last retained entry n is head + 1.
    */
   read(position: number): LogStep | undefined {
-    const entry = this.#firstAfter(position);
-    const next = entry?.position ?? this.head + 1;
-    if (next <= position + 1) return entry;
-    const gap: GapEvent = { t: "gap", reason: "behind", missed: next - position - 1 };
-    return { position: next - 1, event: Object.freeze(gap), bytes: ENTRY_BYTES, json: undefined };
-  }
-
-  #firstAfter(position: number): LogEntry | undefined {
     const start = this.#tailStart();
-    if (position + 1 >= start) return this.#tail[this.#first + position + 1 - start];
-    return this.#kept[this.#firstKeptAfter(position)] ?? this.#tail[this.#first];
+    const kept = position + 1 < start ? this.#kept[this.#firstKeptAfter(position)] : undefined;
+    const next = kept?.position ?? Math.max(start, position + 1);
+    if (next > position + 1) {
+      const gap: GapEvent = { t: "gap", reason: "behind", missed: next - position - 1 };
+      return { position: next - 1, event: Object.freeze(gap), bytes: ENTRY_BYTES };
+    }
+    if (kept !== undefined) return kept;
+    const at = this.#first + next - start;
+    const event = this.#tail[at];
+    return event && { position: next, event, bytes: this.#sizes[at]! };
   }
 
   /** Lets every entry go, keeps the head: the log can go on, and whoever is behind gets a gap. */
@@ -107,13 +104,14 @@ export class SessionLog {
   }
 
   #drop(remaining: 0 | 1): void {
-    const head = remaining === 1 ? this.#tail.at(-1) : undefined;
+    const from = remaining === 1 ? Math.max(this.#tail.length - 1, this.#first) : this.#tail.length;
     this.#kept = NONE;
     this.#keptBytes = 0;
-    this.#tail = head === undefined ? [] : [head];
+    this.#tail = this.#tail.slice(from);
+    this.#sizes = this.#sizes.slice(from);
     this.#first = 0;
     this.#newest = undefined;
-    this.bytes = head?.bytes ?? 0;
+    this.bytes = this.oldestBytes;
   }
 
   /** The position of the oldest entry of the tail; head + 1 when there is none. */
@@ -121,57 +119,60 @@ export class SessionLog {
     return this.head - (this.#tail.length - this.#first) + 1;
   }
 
-  #supersede(newest: NewestOfKind<LogEntry>, entry: LogEntry): void {
-    const previous = newest.replace(entry);
-    if (previous === undefined) return;
-    previous.superseded = true;
-    if (previous.position < this.#tailStart()) this.#unkeep(previous);
+  /** `position` is no longer the newest of its kind. */
+  #supersede(position: number | undefined): void {
+    if (position === undefined || position >= this.#tailStart()) return;
+    const at = this.#firstKeptAfter(position - 1);
+    if (this.#kept[at]?.position === position) this.#unkeep(at);
   }
 
   #compact(): void {
     const { maxEvents, maxBytes } = this.#limits;
-    if (this.size <= maxEvents && this.bytes <= maxBytes) return;
-    if (this.#newest === undefined) {
-      this.#newest = new NewestOfKind();
-      for (const entry of this.#tail) this.#supersede(this.#newest, entry);
-    }
+    const newest = (this.#newest ??= this.#findNewest());
     while (this.size > maxEvents || this.bytes > maxBytes) {
-      if (this.#tail.length - this.#first > 1) this.#shiftTail();
-      else if (this.#kept.length > 0) this.#shiftKept();
+      if (this.#tail.length - this.#first > 1) this.#shiftTail(newest);
+      else if (this.#kept.length > 0) this.#shiftKept(newest);
       else return; // The head always stays.
-      while (this.#kept.length > this.#maxKept || this.#keptBytes > maxBytes / 2) this.#shiftKept();
+      while (this.#kept.length > this.#maxKept || this.#keptBytes > maxBytes / 2) this.#shiftKept(newest);
     }
   }
 
-  #shiftTail(): void {
-    const entry = this.#tail[this.#first]!;
+  #findNewest(): NewestOfKind {
+    const newest = new NewestOfKind();
+    let position = this.#tailStart();
+    for (const event of this.#tail) newest.replace(event, position++);
+    return newest;
+  }
+
+  #shiftTail(newest: NewestOfKind): void {
+    const position = this.#tailStart();
+    const event = this.#tail[this.#first]!;
+    const bytes = this.#sizes[this.#first]!;
     (this.#tail as unknown[])[this.#first++] = undefined;
     // Moving the rest down now and then, when it is no more than what has gone, keeps it O(1) amortised.
     if (this.#first >= 32 && this.#first * 2 >= this.#tail.length) {
       this.#tail.splice(0, this.#first);
+      this.#sizes.splice(0, this.#first);
       this.#first = 0;
     }
-    if (entry.superseded) {
-      this.bytes -= entry.bytes;
+    if (newest.of(event) !== position) {
+      this.bytes -= bytes;
       return;
     }
     if (this.#kept === NONE) this.#kept = [];
-    this.#kept.push(entry);
-    this.#keptBytes += entry.bytes;
+    this.#kept.push({ position, event, bytes });
+    this.#keptBytes += bytes;
   }
 
-  #shiftKept(): void {
-    const entry = this.#kept[0]!;
-    this.#newest?.delete(entry);
-    this.#unkeep(entry);
+  #shiftKept(newest: NewestOfKind): void {
+    newest.delete(this.#kept[0]!.event);
+    this.#unkeep(0);
   }
 
-  #unkeep(entry: LogEntry): void {
-    const at = this.#firstKeptAfter(entry.position - 1);
-    if (this.#kept[at] !== entry) return;
-    this.#kept.splice(at, 1);
-    this.#keptBytes -= entry.bytes;
-    this.bytes -= entry.bytes;
+  #unkeep(at: number): void {
+    const [{ bytes } = { bytes: 0 }] = this.#kept.splice(at, 1);
+    this.#keptBytes -= bytes;
+    this.bytes -= bytes;
   }
 
   #firstKeptAfter(position: number): number {
@@ -186,4 +187,4 @@ export class SessionLog {
   }
 }
 
-const NONE: LogEntry[] = [];
+const NONE: LogStep[] = [];

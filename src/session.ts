@@ -139,11 +139,11 @@ export class Session {
   append(event: SessionEvent, bytes: number): void {
     this.#unofferedBytes += bytes;
     const before = this.log.bytes;
-    const entry = this.log.append(event, bytes);
+    this.log.append(event, bytes);
     this.#host.bytes += this.log.bytes - before;
     this.touched = ++this.#host.events;
     if (this.followers.size > 0) this.#host.turn.mark(this);
-    this.listeners.deliver(entry);
+    this.listeners.deliver(event);
   }
 
   /** Shrinks the log to `remaining` entries; positions stay. */

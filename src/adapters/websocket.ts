@@ -130,8 +130,7 @@ function collectMessages(
   for (let step = log.read(to); step !== undefined && length < HIGH_WATER_MARK; step = log.read(to)) {
     to = step.position;
     if (!admit(step.event)) continue;
-    step.json ??= JSON.stringify(step.event);
-    const message = `{"id":"${session.idAt(to)}","event":${step.json}}`;
+    const message = `{"id":"${session.idAt(to)}","event":${session.frames.json(step)}}`;
     messages.push(message);
     length += message.length;
     if (step.event.t === "gap") gaps.push(step.event);
