@@ -41,11 +41,11 @@ export class Frames {
   readonly #epoch: string;
   readonly #log: SessionLog;
   /** Chunks of the log's past by the position before them, oldest first. */
-  readonly #past = new Map<number, Chunk<StreamBytes>>();
+  #past: Map<number, Chunk<StreamBytes>> | undefined;
   /** The newest chunk. Not a few more of these: each small one holds on to a whole slab of Node's pool. */
   #newest: Chunk<StreamBytes> | undefined;
   /** By position, where followers that share nothing larger share this. */
-  readonly #json = new Map<number, string>();
+  #json: Map<number, string> | undefined;
 
   constructor(epoch: string, log: SessionLog) {
     this.#epoch = epoch;
@@ -72,6 +72,7 @@ export class Frames {
   json({ position, event }: LogStep): string {
     // A gap's position is that of whatever stood there.
     if (event.t === "gap") return JSON.stringify(event);
+    this.#json ??= new Map();
     let json = this.#json.get(position);
     if (json === undefined) this.#json.set(position, (json = JSON.stringify(event)));
     return json;
@@ -79,8 +80,8 @@ export class Frames {
 
   /** Lets the shared bytes go. */
   forget(): void {
-    this.#past.clear();
-    this.#json.clear();
+    this.#past = undefined;
+    this.#json = undefined;
     this.#newest = undefined;
   }
 
@@ -94,6 +95,7 @@ export class Frames {
 
   /** What follows `from` up to the next multiple of `STRETCH`. */
   #stretch(from: number): Chunk<StreamBytes> | undefined {
+    this.#past ??= new Map();
     const known = this.#past.get(from);
     if (known !== undefined) return known;
     const chunk = this.#collect(from, from + STRETCH - (from % STRETCH), this.#frame);

@@ -41,24 +41,32 @@ export function agentEvent(report: ProgressReport, scope: Scope, fault: Fault): 
     fault(mismatch("report", "an object", report));
     return undefined;
   }
-  let agent, data, message, phase, progress, total;
+  let given;
   try {
-    ({ agent, data, message, phase, progress, total = 1 } = report);
+    const { agent, data, message, phase, progress, total = 1 } = report;
+    given = { agent, data, message, phase, progress, total };
   } catch (cause) {
     fault(new TypeError("Expected `report` to be readable, got a getter that throws", { cause }));
     return undefined;
   }
-  const event = {
-    t: "agent_event",
-    agent: checkAgent(agent, fault) ?? scope.agent ?? DEFAULT_AGENT,
-    phase: phase === undefined ? "progress" : checkPhase(phase, fault),
-    msg: message === undefined ? "" : checkMessage(message, fault),
-  } as Mutable<AgentEvent>;
-  if (progress === undefined && total === 1) event.ts = timestamp();
-  else addProgress(event, progress, total, fault);
+  const t = "agent_event";
+  const agent = checkAgent(given.agent, fault) ?? scope.agent ?? DEFAULT_AGENT;
+  const phase = given.phase === undefined ? "progress" : checkPhase(given.phase, fault);
+  const msg = given.message === undefined ? "" : checkMessage(given.message, fault);
+  const total = given.total === 1 ? 1 : checkTotal(given.total, fault);
+  const progress = given.progress === undefined ? undefined : checkProgress(given.progress, fault);
+  const pct = progress === undefined || total === undefined ? undefined : fraction(progress, total);
+  const ts = timestamp();
+  // What logs retain: fields that stand in the literal take half of what fields added later do.
+  const event: Mutable<AgentEvent> =
+    pct === undefined ? { t, agent, phase, msg, ts } : { t, agent, phase, msg, pct, ts };
+  if (total !== 1) {
+    if (progress !== undefined) event.progress = progress;
+    if (total !== undefined) event.total = total;
+  }
   if (scope.run !== undefined) event.run = scope.run;
-  if (data !== undefined) {
-    const copy = jsonCopy(data, fault);
+  if (given.data !== undefined) {
+    const copy = jsonCopy(given.data, fault);
     if (copy !== undefined) event.data = copy;
   }
   return Object.freeze(event);
@@ -160,18 +168,10 @@ function cutToBytes(text: string, room: number): string {
   return cut;
 }
 
-function addProgress(event: Mutable<AgentEvent>, progress: unknown, total: unknown, fault: Fault): void {
-  const of = checkTotal(total, fault);
-  const done = progress === undefined ? undefined : checkProgress(progress, fault);
-  if (done !== undefined && of !== undefined) {
-    event.pct = Math.min(done / of, 1);
-    if (done > of)
-      debugOnce("total", `\`progress\` ${done} is more than \`total\` ${of}: forgot \`total: 100\`?`);
-  }
-  event.ts = timestamp();
-  if (of === 1) return;
-  if (done !== undefined) event.progress = done;
-  if (of !== undefined) event.total = of;
+function fraction(progress: number, total: number): number {
+  if (progress <= total) return progress / total;
+  debugOnce("total", `\`progress\` ${progress} is more than \`total\` ${total}: forgot \`total: 100\`?`);
+  return 1;
 }
 
 function checkProgress(progress: unknown, fault: Fault): number | undefined {

@@ -4,20 +4,23 @@ import { createEventBus, reportProgress } from "session-progress";
 import { report } from "../lib/load.mjs";
 
 const withData = { ...report, data: { file: "src/billing/architecture.ts", line: 120, score: 0.82 } };
-const REPORTS_PER_SESSION = 1_000;
+const REPORTS_PER_SESSION = 500;
 
-/** As in an application: a session gets this many reports, then comes another. */
-function inSessions(one, options, prepare) {
+/** As in an application: one bus at its default limits, where a session gets so many reports and ends. */
+function inSessions(one, prepare) {
+  const bus = createEventBus();
+  let sessions = 0;
   return {
     run(count) {
       for (let left = count; left > 0; left -= REPORTS_PER_SESSION) {
-        const bus = createEventBus(options);
-        prepare?.(bus);
-        bus.run("session", () => {
+        const session = `s${++sessions}`;
+        prepare?.(bus, session);
+        bus.run(session, () => {
           for (let n = Math.min(left, REPORTS_PER_SESSION); n > 0; n--) {
             if (!reportProgress(one)) throw new Error("a report was not taken");
           }
         });
+        bus.end(session);
       }
     },
   };
@@ -40,7 +43,7 @@ export const cases = {
   "ours: in a session": () => inSessions(report),
   "ours: in a session, with data": () => inSessions(withData),
   "ours: in a session, one listener": () =>
-    inSessions(report, {}, (bus) => bus.subscribe("session", () => {})),
+    inSessions(report, (bus, session) => bus.subscribe(session, () => {})),
   "ours: in a session, history full": () => {
     const reporter = createEventBus().reporter("session");
     return {
