@@ -2,12 +2,6 @@ import type * as http from "node:http";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-// What a response's `write` is when nobody has replaced it: on the response, its class, or Node's.
-const { prototype } = (
-  globalThis as unknown as { process: { getBuiltinModule(id: "node:http"): typeof http } }
-).process.getBuiltinModule("node:http").OutgoingMessage;
-const original: unknown = (prototype as { write: unknown }).write;
-
 /**
  * The socket of `res`, when whole chunks may go to it past the response: then all followers share one
  * buffer that is framed already, and Node does not write four pieces for each.
@@ -31,5 +25,19 @@ export function chunkedSocket(res: ServerResponse): Socket | undefined {
  * be taken for the next response.
  */
 export function mayBypass(res: ServerResponse): boolean {
+  original ??= nodesWrite();
   return !res.writableEnded && (res as { write: unknown }).write === original;
+}
+
+let original: unknown;
+
+/**
+ * What a response's `write` is when nobody has replaced it: on the response, its class, or Node's. Not looked up
+ * at load: Hono's adapter loads this wherever it runs.
+ */
+function nodesWrite(): unknown {
+  const { process } = globalThis as unknown as {
+    process: { getBuiltinModule?(id: "node:http"): typeof http };
+  };
+  return (process.getBuiltinModule?.("node:http").OutgoingMessage.prototype as { write: unknown }).write;
 }

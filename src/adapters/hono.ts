@@ -2,6 +2,7 @@ import type { Context, Env } from "hono";
 import type { SessionEventBus } from "../bus.ts";
 import { createHandler, type SseOptions } from "../sse/handler.ts";
 import { checkFramework } from "./framework.ts";
+import { NodeShortcut, nodeResponse } from "./node-shortcut.ts";
 import { respond } from "./web-response.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
@@ -23,6 +24,7 @@ export function sseHandler<E extends Env = Env>(
   const handle = createHandler(bus, options);
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);
-    return respond(handle, c, c.req.raw);
+    const res = nodeResponse(c.env);
+    return respond(handle, c, c.req.raw, res && ((sink) => new NodeShortcut(sink, res)));
   };
 }

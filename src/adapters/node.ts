@@ -1,19 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { SessionEventBus } from "../bus.ts";
 import { SessionProgressError } from "../errors.ts";
-import type { PeerListener } from "../connection.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
-import type { StreamBytes } from "../sse/stream-bytes.ts";
 import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
-import { chunkedSocket, mayBypass } from "./chunked-socket.ts";
 import { checkFramework } from "./framework.ts";
+import { type AnyResponse, isHttp2, ResponseSink } from "./response-sink.ts";
 
 export type { Refusal, SseOptions } from "../sse/handler.ts";
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
-type AnyResponse = ServerResponse | Http2ServerResponse;
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, on a plain Node server (HTTP/1 and HTTP/2) or
@@ -94,70 +91,5 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     }
     (res as ServerResponse).writeHead(200, headers);
     return new ResponseSink(res);
-  }
-}
-
-function ignore(): void {
-  // Nothing to do.
-}
-
-function isHttp2(res: AnyResponse): res is Http2ServerResponse {
-  return "stream" in res;
-}
-
-class ResponseSink implements ByteSink {
-  listener: PeerListener | undefined;
-  readonly #res: ServerResponse;
-  readonly #http2: Http2ServerResponse["stream"] | undefined;
-  #socket: Socket | undefined;
-  #writes = 0;
-
-  constructor(res: AnyResponse) {
-    this.#res = res as ServerResponse;
-    this.#http2 = isHttp2(res) ? res.stream : undefined;
-    res.on("drain", this.#drained);
-    // `on` where `once` would do: its wrapper costs an idle follower more than the rest of this.
-    res.on("close", () => {
-      this.#socket?.off("drain", this.#drained);
-      this.listener?.onClose();
-    });
-    // A reset connection; `close` follows.
-    res.on("error", ignore);
-  }
-
-  get pending(): number {
-    return this.#res.writableLength;
-  }
-
-  write(bytes: StreamBytes): boolean {
-    const { chunked } = bytes;
-    // The first write takes the headers along; an idle follower makes no other.
-    if (++this.#writes === 2 && this.#http2 === undefined) this.#useSocket();
-    if (this.#socket !== undefined && chunked !== undefined && mayBypass(this.#res)) {
-      return this.#socket.write(chunked);
-    }
-    return this.#res.write(bytes.plain);
-  }
-
-  #useSocket(): void {
-    this.#socket = chunkedSocket(this.#res);
-    this.#socket?.on("drain", this.#drained);
-  }
-
-  readonly #drained = (): void => {
-    this.listener?.onDrain();
-  };
-
-  /** Node corks an HTTP/1 response's socket from its first write to the end of the turn. */
-  flush(): void {
-    if (this.#http2 === undefined) this.#res.socket?.uncork();
-  }
-
-  end(): void {
-    this.#res.end();
-  }
-
-  destroy(): void {
-    (this.#http2 ?? this.#res).destroy();
   }
 }

@@ -3,8 +3,13 @@ import type { ByteSink } from "../sse/event-stream.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import type { StreamBytes } from "../sse/stream-bytes.ts";
 
-/** The response to `raw`, which the options know as `request`. */
-export function respond<Req>(handle: ExchangeHandler<Req>, request: Req, raw: Request): Promise<Response> {
+/** The response to `raw`, which the options know as `request`; `through` may put something before its sink. */
+export function respond<Req>(
+  handle: ExchangeHandler<Req>,
+  request: Req,
+  raw: Request,
+  through: (sink: StreamSink) => ByteSink = (sink) => sink,
+): Promise<Response> {
   return new Promise((resolve) => {
     const { signal, method, url, headers } = raw;
     const exchange: Exchange<Req> = {
@@ -25,7 +30,7 @@ export function respond<Req>(handle: ExchangeHandler<Req>, request: Req, raw: Re
       stream: (streamHeaders) => {
         const sink = new StreamSink(signal);
         resolve(new Response(sink.body, { headers: streamHeaders }));
-        return sink;
+        return through(sink);
       },
     };
     // The client has left without an answer, and nobody will read this one; but a promise must not hang.
@@ -38,8 +43,10 @@ export function respond<Req>(handle: ExchangeHandler<Req>, request: Req, raw: Re
 const HIGH_WATER_MARK = 65_536;
 
 /** A `ReadableStream` as a sink: what its consumer pulls makes room, which is back-pressure end to end. */
-class StreamSink implements ByteSink {
+export class StreamSink implements ByteSink {
   readonly body: ReadableStream<Uint8Array>;
+  /** What was written last, as the consumer gets it. */
+  last: Uint8Array | undefined;
   listener: PeerListener | undefined;
   readonly #signal: AbortSignal;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
@@ -74,7 +81,8 @@ class StreamSink implements ByteSink {
   write({ plain }: StreamBytes): boolean {
     if (!this.#open) return false;
     // A copy: a consumer owns its chunks and may transfer them, and this one is shared with other followers.
-    this.#controller.enqueue(new Uint8Array(plain));
+    this.last = new Uint8Array(plain);
+    this.#controller.enqueue(this.last);
     this.#full = (this.#controller.desiredSize ?? 0) <= 0;
     return !this.#full;
   }

@@ -66,7 +66,7 @@ describe("each event arrives before the next is reported", () => {
     const app = new Hono();
     app.use(compress());
     app.get("/events", honoHandler(bus));
-    const { origin, close } = await serveFetch((request) => app.fetch(request));
+    const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
     opened.push(close);
     await expectEachAtOnce(bus, origin);
   });
