@@ -35,7 +35,7 @@ export async function fanout(settings) {
 
 /** A warmed-up pair; `block` measures. */
 export async function startFollowed(name, settings) {
-  const { sessions, followers, events, turns, idleSessions = 0, history = 0, options, warmUp = 2 } = settings;
+  const { sessions, followers, events, turns, idleSessions = 0, history = 0, options, warmUp = 5 } = settings;
   const pair = await startPair(name, { options });
   const names = Array.from({ length: sessions }, (_, n) => `s${n}`);
   const perTurn = sessions * followers * events;

@@ -55,7 +55,7 @@ export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
         restarts: 1,
         events: 1,
         turns,
-        warmUp: quick ? 1 : 3,
+        warmUp: quick ? 1 : 5,
         ...shape,
       });
       samples[`${axis} ${size}`] = own;

@@ -17,7 +17,9 @@ const LAYERS: readonly (readonly string[])[] = [
   [
     "adapters/framework",
     "adapters/chunked-socket",
+    "adapters/response-sink",
     "adapters/web-response",
+    "adapters/node-shortcut",
     "adapters/node",
     "adapters/express",
     "adapters/fetch",
