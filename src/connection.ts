@@ -135,8 +135,10 @@ export class Connection<P> implements Follower, Beating, PeerListener {
     runOutside(pump, this);
   }
 
-  prepare(): void {
-    if (this.#admit === undefined) this.#wire.prepare?.(this.session, this.#position);
+  prepare(): boolean {
+    if (this.#blocked || this.#admit !== undefined) return false;
+    this.#wire.prepare?.(this.session, this.#position);
+    return true;
   }
 
   pump(early: boolean): void {

@@ -86,11 +86,12 @@ export class Frames {
   }
 
   #pastAfter(position: number): Chunk<StreamBytes> | undefined {
-    let from = position - (position % STRETCH);
-    let chunk = this.#stretch(from);
-    while (chunk !== undefined && chunk.to <= position) chunk = this.#stretch((from = chunk.to));
-    if (chunk === undefined || from === position) return chunk;
-    return rest(chunk, position) ?? this.#collect(position, chunk.to, this.#frame);
+    const offset = position % STRETCH;
+    // By the average entry: where long ones cut the stretch's first chunk off before, encoding it is no help.
+    const reaches = (offset * this.#log.bytes) / this.#log.size < MAX_WRITE_BYTES;
+    const chunk = this.#past?.get(position) ?? this.#stretch(reaches ? position - offset : position);
+    if (chunk === undefined || chunk.from === position) return chunk;
+    return (chunk.to > position ? rest(chunk, position) : undefined) ?? this.#stretch(position);
   }
 
   /** What follows `from` up to the next multiple of `STRETCH`. */
@@ -99,7 +100,8 @@ export class Frames {
     const known = this.#past.get(from);
     if (known !== undefined) return known;
     const chunk = this.#collect(from, from + STRETCH - (from % STRETCH), this.#frame);
-    if (chunk === undefined) return undefined;
+    // Whoever comes from where there is nothing left would drive out what others share.
+    if (chunk === undefined || chunk.gaps.length > 0) return chunk;
     this.#past.set(from, chunk);
     if (this.#past.size > MAX_PAST) this.#past.delete(this.#past.keys().next().value!);
     return chunk;

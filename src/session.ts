@@ -11,8 +11,8 @@ import type { Turn } from "./turn.ts";
 export interface Follower {
   /** The session it follows; changes only when a session comes back under the same id. */
   session: Session;
-  /** Encodes what lies after its position, for all that are there. */
-  prepare?(): void;
+  /** Encodes what lies after its position, for all that are there; `false` if it takes nothing now. */
+  prepare?(): boolean;
   /** Reads on from its position. Called at the end of each turn with reports, and early in a long turn. */
   pump(early: boolean): void;
   /** Ends the connection without an `end`: the follower may come back. */
@@ -183,7 +183,7 @@ export class Session {
   /** Encodes what most followers are about to be offered. */
   prepare(): void {
     this.#frames?.forget();
-    for (const follower of this.followers) return follower.prepare?.();
+    for (const follower of this.followers) if (follower.prepare?.()) return;
   }
 
   /** Offers what is new to every follower. */

@@ -38,7 +38,7 @@ function axes(quick) {
   };
 }
 
-export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
+export async function run({ quick, rounds = quick ? 1 : 9, progress }) {
   const rows = [];
   const samples = {};
   const targets = [];
@@ -52,7 +52,6 @@ export async function run({ quick, rounds = quick ? 1 : 7, progress }) {
       const own = await fanout({
         peers,
         rounds,
-        restarts: 1,
         events: 1,
         turns,
         warmUp: quick ? 1 : 5,

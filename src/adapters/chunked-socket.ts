@@ -29,6 +29,7 @@ export function mayBypass(res: ServerResponse): boolean {
   return !res.writableEnded && (res as { write: unknown }).write === original;
 }
 
+/** Equal to nothing where it cannot be known. */
 let original: unknown;
 
 /**
@@ -39,5 +40,7 @@ function nodesWrite(): unknown {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule?(id: "node:http"): typeof http };
   };
-  return (process.getBuiltinModule?.("node:http").OutgoingMessage.prototype as { write: unknown }).write;
+  const prototype: { write?: unknown } | undefined =
+    process.getBuiltinModule?.("node:http").OutgoingMessage.prototype;
+  return prototype?.write ?? NaN;
 }

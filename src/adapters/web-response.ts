@@ -45,13 +45,14 @@ const HIGH_WATER_MARK = 65_536;
 /** A `ReadableStream` as a sink: what its consumer pulls makes room, which is back-pressure end to end. */
 export class StreamSink implements ByteSink {
   readonly body: ReadableStream<Uint8Array>;
-  /** What was written last, as the consumer gets it. */
-  last: Uint8Array | undefined;
+  /** Told of each chunk that the consumer is about to get. */
+  onChunk: ((chunk: Uint8Array) => void) | undefined;
   listener: PeerListener | undefined;
   readonly #signal: AbortSignal;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #open = true;
   #full = false;
+  #ending = false;
 
   constructor(signal: AbortSignal) {
     this.#signal = signal;
@@ -61,6 +62,7 @@ export class StreamSink implements ByteSink {
           this.#controller = controller;
         },
         pull: () => {
+          if (this.#ending) this.#endIfTaken();
           if (!this.#full) return;
           this.#full = false;
           this.listener?.onDrain();
@@ -81,14 +83,23 @@ export class StreamSink implements ByteSink {
   write({ plain }: StreamBytes): boolean {
     if (!this.#open) return false;
     // A copy: a consumer owns its chunks and may transfer them, and this one is shared with other followers.
-    this.last = new Uint8Array(plain);
-    this.#controller.enqueue(this.last);
-    this.#full = (this.#controller.desiredSize ?? 0) <= 0;
-    return !this.#full;
+    const chunk = new Uint8Array(plain);
+    this.onChunk?.(chunk);
+    this.#controller.enqueue(chunk);
+    const full = (this.#controller.desiredSize ?? 0) <= 0;
+    // It stays full until it was pulled: whoever was told so waits for that.
+    if (full) this.#full = true;
+    return !full;
   }
 
+  /** Ends when the consumer has taken everything: until then the write deadline runs on. */
   end(): void {
-    if (!this.#open) return;
+    this.#ending = true;
+    this.#endIfTaken();
+  }
+
+  #endIfTaken(): void {
+    if (!this.#open || this.pending > 0) return;
     this.#controller.close();
     this.#close();
   }
@@ -101,7 +112,9 @@ export class StreamSink implements ByteSink {
 
   /** The client has left: nobody is there to be told of an error. */
   readonly #abandon = (): void => {
-    this.end();
+    if (!this.#open) return;
+    this.#controller.close();
+    this.#close();
   };
 
   #close(): void {

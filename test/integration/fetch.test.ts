@@ -32,6 +32,32 @@ test.each([
   expect((await (await open()).text()).match(/^event: .*$/gm)).toEqual(events);
 });
 
+test("a consumer that takes nothing is cut off at the deadline, also when its connection was to end", async () => {
+  const bus = createEventBus();
+  const response = await sseHandler(bus, { writeDeadlineMs: 100 })(
+    new Request("http://localhost/?session_id=s"),
+  );
+  for (let n = 0; n < 3; n++) {
+    bus.publish("s", { message: "x".repeat(50_000) });
+    await bus.flush();
+  }
+  bus.disconnect("s");
+  await expect(response.body!.getReader().closed).rejects.toThrow("cut off");
+});
+
+test("a consumer that takes its time gets everything, then the end of its connection", async () => {
+  const bus = createEventBus();
+  const response = await sseHandler(bus)(new Request("http://localhost/?session_id=s"));
+  for (let n = 0; n < 3; n++) {
+    bus.publish("s", { message: "x".repeat(50_000) });
+    await bus.flush();
+  }
+  bus.disconnect("s");
+  const blocks = (await response.text()).match(/^id: .*$/gm);
+  // The first words, and what had been written when the connection was to end.
+  expect(blocks!.length).toBeGreaterThanOrEqual(2);
+});
+
 /** Hands on a clone of each chunk and leaves its buffer detached, as `postMessage` does. */
 function transferring(): TransformStream<Uint8Array, Uint8Array> {
   return new TransformStream({

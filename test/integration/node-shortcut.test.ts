@@ -1,9 +1,10 @@
 import type { HttpBindings } from "@hono/node-server";
-import { Hono, type MiddlewareHandler } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventBus } from "session-progress";
-import { sseHandler } from "session-progress/hono";
+import { sseHandler, type SseOptions } from "session-progress/hono";
 import { serveFetch } from "../support/fetch-server.ts";
 import { RawClient } from "../support/raw-client.ts";
 
@@ -15,7 +16,10 @@ afterEach(async () => {
 const MESSAGES = ["one", "zwölf", "三", "four", "five", "six"];
 
 /** Follows a session over Hono on Node, through `middleware`, and reports each message when the last has arrived. */
-async function follow(middleware: MiddlewareHandler = (_c, next) => next()) {
+async function follow(
+  middleware: MiddlewareHandler = (_c, next) => next(),
+  options: SseOptions<Context> = {},
+) {
   const bus = createEventBus();
   const app = new Hono<{ Bindings: HttpBindings }>();
   let res!: ServerResponse;
@@ -31,7 +35,7 @@ async function follow(middleware: MiddlewareHandler = (_c, next) => next()) {
     return next();
   });
   app.use(middleware);
-  app.get("/events", sseHandler(bus));
+  app.get("/events", sseHandler(bus, options));
   const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
   const client = await RawClient.connect(Number(new URL(origin).port));
   opened.push(
@@ -111,6 +115,23 @@ describe("a middleware that reads the body sees every byte", () => {
     expect(await body()).not.toContain("msg");
   });
 
+  test("through a TransformStream that hands on the very same chunks", async () => {
+    let seen = 0;
+    const { framed, report, body } = await follow(async (c, next) => {
+      await next();
+      const counting = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          seen += chunk.length;
+          controller.enqueue(chunk);
+        },
+      });
+      c.res = new Response(c.res.body!.pipeThrough(counting), c.res);
+    });
+    await report();
+    expect(framed()).toBe(0);
+    expect(Buffer.byteLength(await body())).toBe(seen);
+  });
+
   test("through a reader of its own that hands on the very same chunks", async () => {
     let seen = 0;
     const { framed, report, body } = await follow(async (c, next) => {
@@ -172,4 +193,18 @@ test("`disconnect` ends the response", async () => {
   await report();
   bus.disconnect("s");
   expect(await client.until("\r\n0\r\n\r\n")).not.toContain("event: end");
+});
+
+test("a client that takes nothing is cut off at the deadline, also when its connection was to end", async () => {
+  const { bus, client, res, report } = await follow(undefined, { writeDeadlineMs: 100 });
+  await report();
+  client.socket.pause();
+  const closed = once(res, "close");
+  while (res.writableLength === 0) {
+    bus.publish("s", { message: "x".repeat(50_000) });
+    await bus.flush();
+  }
+  bus.disconnect("s");
+  await closed;
+  expect(res.destroyed).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { AgentEvent, GapEvent } from "session-progress";
 import { Frames, MAX_WRITE_BYTES } from "../../src/frames.ts";
 import { ENTRY_BYTES, SessionLog } from "../../src/session-log.ts";
@@ -23,7 +23,13 @@ const steps = fc.array(
 );
 
 function entry(position: number, text: string): AgentEvent {
-  return { t: "agent_event", agent: `a${position % 7}`, phase: "progress", msg: `${position} ${text}`, ts: "" };
+  return {
+    t: "agent_event",
+    agent: `a${position % 7}`,
+    phase: "progress",
+    msg: `${position} ${text}`,
+    ts: "",
+  };
 }
 
 /** What a client that has seen everything up to `from` gets until it has caught up. */
@@ -83,14 +89,49 @@ it("gives every follower all that was written after its position, or says how mu
   );
 }, 60_000);
 
-it("encodes the past once, for all who come back from anywhere in it", () => {
-  const log = new SessionLog({ maxEvents: 1_000, maxBytes: 1 << 20 });
+describe("how often the past is encoded", () => {
   let encoded = 0;
-  const toJSON = (): string => `${++encoded}`;
-  for (let n = 0; n < 1_000; n++) {
-    log.append({ ...entry(n + 1, ""), data: { toJSON } }, ENTRY_BYTES);
+  const counted = (position: number, size: number): AgentEvent => ({
+    ...entry(position, ""),
+    data: {
+      toJSON: () => {
+        encoded++;
+        return "x".repeat(size);
+      },
+    },
+  });
+
+  function filled(limits: { maxEvents: number; events: number; size: number }): Frames {
+    const { maxEvents, events, size } = limits;
+    const log = new SessionLog({ maxEvents, maxBytes: 1 << 26 });
+    for (let n = 1; n <= events; n++) log.append(counted(n, size), ENTRY_BYTES + size);
+    encoded = 0;
+    return new Frames(EPOCH, log);
   }
-  const frames = new Frames(EPOCH, log);
-  for (let from = 0; from < 872; from += 7) follow(frames, from);
-  expect(encoded).toBeLessThan(1_200);
+
+  it("once, for all who come back from anywhere in it", () => {
+    const frames = filled({ maxEvents: 1_000, events: 1_000, size: 1 });
+    for (let from = 0; from < 872; from += 7) follow(frames, from);
+    expect(encoded).toBeLessThan(1_200);
+  });
+
+  it("once, for all who come back from what is long gone", () => {
+    const frames = filled({ maxEvents: 1_000, events: 10_000, size: 1 });
+    for (let from = 0; from < 9_000; from += 50) follow(frames, from);
+    expect(encoded).toBeLessThan(1_300);
+  });
+
+  it.each([1_000, 8_000, 32_000])(
+    "hardly more than once, for who reads events of %i bytes on his own",
+    (size) => {
+      const frames = filled({ maxEvents: 1_000, events: 600, size });
+      let position = 0;
+      for (let chunk = frames.after(position); chunk !== undefined; chunk = frames.after(position)) {
+        position = chunk.to;
+        frames.forget(); // As each report does.
+      }
+      expect(position).toBe(600);
+      expect(encoded).toBeLessThan(700);
+    },
+  );
 });
