@@ -3,6 +3,8 @@ import { OURS } from "../lib/peers.mjs";
 import { ratio, rotated, typical } from "../lib/stats.mjs";
 
 const BY_EVENT = "plain Node http";
+/** Rounds that do not count: the first few are the engine's. */
+const WARM_UP = 3;
 const NAMES = { [OURS]: "ours", [BY_EVENT]: "event by event" };
 
 export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
@@ -23,7 +25,7 @@ export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
       pairs[label] = await startPair(name, { options: { history } });
       if (name === OURS) await pairs[label].server.call("fill", { sessions: 1, events: history });
     }
-    for (let round = -1; round < rounds; round++) {
+    for (let round = quick ? 0 : -WARM_UP; round < rounds; round++) {
       for (const { name, shape, label } of rotated(cases, Math.max(round, 0))) {
         progress(`round ${round + 1} of ${rounds}, ${label}`);
         const seen = Array.from({ length: followers }, (_, n) => shapes[shape](n));
