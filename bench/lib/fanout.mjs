@@ -14,20 +14,29 @@ const BLOCK_MS = 60_000;
  * @returns Samples by peer: server CPU per delivery and what else was measured in each round.
  */
 export async function fanout(settings) {
-  const { peers, rounds, restarts = Math.min(3, rounds), onRound } = settings;
-  const samples = Object.fromEntries(peers.map((name) => [name, []]));
+  const [samples] = await fanouts([settings], settings);
+  return samples;
+}
+
+/** As `fanout`, for several shapes: a round is one block of each, so that what else the machine does hits all. */
+export async function fanouts(shapes, { peers, rounds, restarts = Math.min(3, rounds), onRound }) {
+  const samples = shapes.map(() => Object.fromEntries(peers.map((name) => [name, []])));
   for (let start = 0; start < restarts; start++) {
     const last = Math.round((rounds * (start + 1)) / restarts);
     const first = Math.round((rounds * start) / restarts);
-    const pairs = new Map();
+    const pairs = shapes.map(() => new Map());
     try {
-      await Promise.all(peers.map(async (name) => pairs.set(name, await startFollowed(name, settings))));
+      for (const [n, shape] of shapes.entries()) {
+        await Promise.all(peers.map(async (name) => pairs[n].set(name, await startFollowed(name, shape))));
+      }
       for (let round = first; round < last; round++) {
-        for (const name of rotated(peers, round)) samples[name].push(await pairs.get(name).block());
+        for (const [n, own] of pairs.entries()) {
+          for (const name of rotated(peers, round)) samples[n][name].push(await own.get(name).block());
+        }
         onRound?.(round + 1, rounds);
       }
     } finally {
-      await Promise.all([...pairs.values()].map((pair) => pair.stop()));
+      await Promise.all(pairs.flatMap((own) => [...own.values()].map((pair) => pair.stop())));
     }
   }
   return samples;

@@ -1,7 +1,7 @@
-import { startFollowed } from "../lib/fanout.mjs";
+import { fanouts } from "../lib/fanout.mjs";
 import { affordable, fewerNote } from "../lib/limits.mjs";
 import { BARE, OURS } from "../lib/peers.mjs";
-import { ratio, rotated, typical } from "../lib/stats.mjs";
+import { ratio, typical } from "../lib/stats.mjs";
 
 const WANTED = 10_000;
 const peers = [BARE, OURS];
@@ -50,11 +50,8 @@ export async function run({ quick, rounds = quick ? 1 : 9, progress }) {
   });
   for (const [axis, points] of Object.entries(shapes)) {
     const onRound = (done) => progress(`${axis}, round ${done} of ${rounds}`);
-    const measured = await interleaved(
-      points.map((shape) => ({ ...shape, ...work(shape) })),
-      rounds,
-      onRound,
-    );
+    const settings = points.map((shape) => ({ ...shape, ...work(shape) }));
+    const measured = await fanouts(settings, { peers, rounds, onRound });
     const ratios = measured.map((own) => ratio(own[OURS], own[BARE], "cpuUsPerDelivery"));
     for (const [n, { size }] of points.entries()) {
       const own = measured[n];
@@ -87,34 +84,6 @@ export async function run({ quick, rounds = quick ? 1 : 9, progress }) {
     settings: shapes,
     samples,
   };
-}
-
-/** Samples for each of `shapes`: a round is one block of every shape, so that what else the machine does hits all. */
-async function interleaved(shapes, rounds, onRound) {
-  const samples = shapes.map(() => Object.fromEntries(peers.map((name) => [name, []])));
-  const starts = Math.min(3, rounds);
-  for (let start = 0; start < starts; start++) {
-    const pairs = [];
-    try {
-      for (const shape of shapes) {
-        pairs.push({});
-        for (const name of peers) pairs.at(-1)[name] = await startFollowed(name, shape);
-      }
-      for (
-        let round = Math.round((rounds * start) / starts);
-        round < Math.round((rounds * (start + 1)) / starts);
-        round++
-      ) {
-        for (const [n, own] of pairs.entries()) {
-          for (const name of rotated(peers, round)) samples[n][name].push(await own[name].block());
-        }
-        onRound(round + 1);
-      }
-    } finally {
-      await Promise.all(pairs.flatMap((own) => Object.values(own).map((pair) => pair.stop())));
-    }
-  }
-  return samples;
 }
 
 /** The most that a later ratio is of an earlier one. */
