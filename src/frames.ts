@@ -140,7 +140,7 @@ export class Frames {
     `id: ${this.#epoch}-${position}\nevent: ${EVENT_NAMES[event.t]}\ndata: ${json}\n\n`;
 }
 
-/** The part of `chunk` after `position`: copied, not encoded again. `undefined` if the chunk has holes. */
+/** The part of `chunk` after `position`, in the same memory; `undefined` if the chunk has gaps. */
 function rest(chunk: Chunk<StreamBytes>, position: number): Chunk<StreamBytes> | undefined {
   if (chunk.gaps.length > 0) return undefined;
   return { ...chunk, from: position, payload: chunk.payload?.after(position - chunk.from) };
