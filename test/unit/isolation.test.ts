@@ -112,3 +112,10 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
     }
   });
 });
+
+it("no two of 20,000 sessions that open at once share an epoch; each has a larger one than all before", () => {
+  const bus = createEventBus();
+  const epochs = Array.from({ length: 20_000 }, (_, i) => BigInt(bus.reporter(`s-${i}`).epoch ?? 0));
+  expect(epochs.filter((epoch, i) => i > 0 && epoch <= epochs[i - 1]!)).toEqual([]);
+  expect(epochs.at(-1)! < 1n << 62n).toBe(true);
+});
