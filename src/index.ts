@@ -1,10 +1,22 @@
-export { createEventBus } from "./bus.ts";
-export { isSessionProgressError, SessionProgressError } from "./errors.ts";
-export { bindReporter, createReporter, currentReporter, reportProgress, withAgent } from "./reporter.ts";
-export { createSessionId } from "./sessions.ts";
+export { createEventBus } from "./bus/create-event-bus.ts";
+export { isSessionProgressError, SessionProgressError } from "./runtime/errors.ts";
+export {
+  bindReporter,
+  createReporter,
+  currentReporter,
+  reportProgress,
+  withAgent,
+} from "./report/reporter.ts";
+export { createSessionId } from "./bus/session-registry.ts";
 
-export type { BusStats, EndOptions, EventBusOptions, ReporterOptions, SessionEventBus } from "./bus.ts";
-export type { SessionProgressErrorCode } from "./errors.ts";
+export type {
+  BusStats,
+  EndOptions,
+  EventBusOptions,
+  ReporterOptions,
+  SessionEventBus,
+} from "./bus/create-event-bus.ts";
+export type { SessionProgressErrorCode } from "./runtime/errors.ts";
 export type {
   AgentEvent,
   EventData,
@@ -18,8 +30,8 @@ export type {
   SessionEntry,
   SessionEvent,
   Status,
-} from "./event.ts";
-export type { After, FollowOptions } from "./follow.ts";
-export type { BusHooks, DropReason } from "./hooks.ts";
-export type { Reporter, Sink, SinkObject } from "./reporter.ts";
-export type { RunContext, StartedRun, StartOptions } from "./run.ts";
+} from "./protocol/event.ts";
+export type { After, FollowOptions } from "./bus/iterate.ts";
+export type { BusHooks, DropReason } from "./bus/hooks.ts";
+export type { Reporter, Sink, SinkObject } from "./report/reporter.ts";
+export type { RunContext, StartedRun, StartOptions } from "./bus/run.ts";

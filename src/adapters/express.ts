@@ -1,9 +1,9 @@
 import type { Request, RequestHandler } from "express";
-import type { SessionEventBus } from "../bus.ts";
-import type { SseOptions } from "../sse/handler.ts";
+import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import type { SseOptions } from "../transport/sse/handler.ts";
 import { sseHandler as nodeHandler } from "./node.ts";
 
-export type { Refusal, SseOptions } from "../sse/handler.ts";
+export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, for Express 4 and 5.

@@ -1,11 +1,11 @@
 import type { Context, Env } from "hono";
-import type { SessionEventBus } from "../bus.ts";
-import { createHandler, type SseOptions } from "../sse/handler.ts";
-import { checkFramework } from "./framework.ts";
-import { NodeShortcut, nodeResponse } from "./node-shortcut.ts";
-import { respond } from "./web-response.ts";
+import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
+import { checkFramework } from "../transport/check-caller.ts";
+import { NodeShortcut, nodeResponse } from "../transport/fetch/node-bypass.ts";
+import { respond } from "../transport/fetch/stream-peer.ts";
 
-export type { Refusal, SseOptions } from "../sse/handler.ts";
+export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, for Hono on any runtime. The options' callbacks get

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
-import type { SessionEventBus } from "../bus.ts";
-import { SessionProgressError } from "../errors.ts";
-import type { ByteSink } from "../sse/event-stream.ts";
-import { createHandler, type Exchange, type SseOptions } from "../sse/handler.ts";
-import { checkFramework } from "./framework.ts";
-import { type AnyResponse, isHttp2, ResponseSink } from "./response-sink.ts";
+import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import { SessionProgressError } from "../runtime/errors.ts";
+import type { ByteSink } from "../transport/sse/event-stream.ts";
+import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
+import { checkFramework } from "../transport/check-caller.ts";
+import { type AnyResponse, isHttp2, ResponseSink } from "../transport/node/response-peer.ts";
 
-export type { Refusal, SseOptions } from "../sse/handler.ts";
+export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 

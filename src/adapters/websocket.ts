@@ -1,5 +1,5 @@
-import { type BusCore, coreOf } from "../bus-core.ts";
-import type { SessionEventBus } from "../bus.ts";
+import { type BusCore, coreOf } from "../bus/hub.ts";
+import type { SessionEventBus } from "../bus/create-event-bus.ts";
 import {
   type Admit,
   Connection,
@@ -7,14 +7,14 @@ import {
   type Peer,
   type PeerListener,
   type Wire,
-} from "../connection.ts";
-import { mismatch } from "../errors.ts";
-import type { AgentEvent, GapEvent } from "../event.ts";
-import { RESET, resumeAt } from "../follow.ts";
-import type { Chunk } from "../frames.ts";
-import type { Session } from "../session.ts";
-import { checkSessionId, checkWhole } from "../sessions.ts";
-import type { Beating } from "../timers.ts";
+} from "../transport/connection.ts";
+import { mismatch } from "../runtime/errors.ts";
+import type { AgentEvent, GapEvent } from "../protocol/event.ts";
+import { RESET, resumeAt } from "../bus/iterate.ts";
+import type { Chunk } from "../transport/sse/shared-frames.ts";
+import type { Session } from "../bus/session.ts";
+import { checkSessionId, checkWhole } from "../bus/session-registry.ts";
+import type { Beating } from "../runtime/timers.ts";
 
 /** What a WebSocket needs: `ws`, Bun, Deno, Cloudflare and Hono's helper all have it. */
 export interface WebSocketLike {

@@ -64,14 +64,3 @@ export function defaultsIn(file: string, ...names: string[]): Map<string, string
   }
   return found;
 }
-
-/** What a file imports or re-exports as a value, by its specifiers. */
-export function valueImports(file: string): string[] {
-  return parse(file, read(file)).statements.flatMap((statement) => {
-    if (ts.isImportDeclaration(statement)) {
-      if (statement.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
-    } else if (!ts.isExportDeclaration(statement) || statement.isTypeOnly) return [];
-    const { moduleSpecifier } = statement;
-    return moduleSpecifier && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : [];
-  });
-}

@@ -11,7 +11,7 @@ export function watchTimers(): { count(): number; stop(): void } {
       if (type !== "Timeout") return;
       const { stackTraceLimit } = Error;
       Error.stackTraceLimit = 30;
-      if (new Error().stack?.includes("/src/timers.ts")) live.add(id);
+      if (new Error().stack?.includes("/src/runtime/timers.ts")) live.add(id);
       Error.stackTraceLimit = stackTraceLimit;
     },
     destroy(id) {

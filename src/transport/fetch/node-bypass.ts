@@ -1,0 +1,111 @@
+import type { ServerResponse } from "node:http";
+import type { PeerListener } from "../connection.ts";
+import type { ByteSink } from "../sse/event-stream.ts";
+import type { StreamBytes } from "../sse/shared-bytes.ts";
+import { chunkedSocket } from "../node/direct-socket.ts";
+import { ResponseSink } from "../node/response-peer.ts";
+import type { StreamSink } from "./stream-peer.ts";
+
+/** So often it is tried to see where the stream's chunks go. */
+const ATTEMPTS = 3;
+
+/**
+ * A fetch response on a Node server: past its stream, once it is certain that the stream leads nowhere else.
+ *
+ * A chunk's way through a `ReadableStream` and its reader costs about as much as the write itself. The shortcut
+ * is taken when somebody reads the stream itself, and hands a chunk, the very object, to Node's response in the
+ * microtask that answers the read (whoever passes it on needs another): then no middleware stands in between. The
+ * stream stays open beside it, its end is the response's. An optimisation that can be deleted.
+ */
+export class NodeShortcut implements ByteSink {
+  listener: PeerListener | undefined;
+  readonly #stream: StreamSink;
+  readonly #res: ServerResponse;
+  readonly #own: PeerListener;
+  #direct: ResponseSink | undefined;
+  /** Whether somebody reads the stream with a reader of its own; what pipes it takes none that can be seen. */
+  #isRead = false;
+  #attempts = 0;
+
+  constructor(stream: StreamSink, res: ServerResponse) {
+    this.#stream = stream;
+    this.#res = res;
+    const onDrain = (): void => this.listener?.onDrain();
+    const onClose = (): void => this.listener?.onClose();
+    stream.listener = {
+      onDrain,
+      onClose: () => {
+        // What went directly may still be on its way.
+        if (this.#direct === undefined) onClose();
+      },
+    };
+    this.#own = { onDrain, onClose };
+    const { body } = stream;
+    const getReader = body.getReader.bind(body) as () => ReadableStreamDefaultReader<Uint8Array>;
+    body.getReader = ((...options: []) => {
+      this.#isRead = true;
+      return getReader(...options);
+    }) as typeof body.getReader;
+  }
+
+  get pending(): number {
+    return this.#direct?.pending ?? this.#stream.pending;
+  }
+
+  write(bytes: StreamBytes): boolean {
+    if (this.#direct !== undefined) return this.#direct.write(bytes);
+    // Nothing may be on its way already: what goes directly would overtake it.
+    const idle = this.#isRead && this.#stream.pending === 0;
+    const watch = idle && this.#attempts < ATTEMPTS && chunkedSocket(this.#res);
+    return watch ? this.#writeWatched(bytes) : this.#stream.write(bytes);
+  }
+
+  flush(): void {
+    this.#direct?.flush();
+  }
+
+  end(): void {
+    this.#stream.end();
+  }
+
+  destroy(): void {
+    (this.#direct ?? this.#stream).destroy();
+  }
+
+  /** The server's read is answered in the next microtask; it then writes, or it never will in this way. */
+  #writeWatched(bytes: StreamBytes): boolean {
+    this.#attempts++;
+    const stream = this.#stream;
+    const res = this.#res as { write: (...args: unknown[]) => boolean };
+    const { write } = res;
+    let last: Uint8Array | undefined;
+    stream.onChunk = (chunk) => {
+      last = chunk;
+    };
+    res.write = (...args) => {
+      if (args[0] === last) this.#goDirectly();
+      return write.apply(res, args);
+    };
+    try {
+      return stream.write(bytes);
+    } finally {
+      queueMicrotask(() => {
+        stream.onChunk = undefined;
+        Reflect.deleteProperty(res, "write");
+      });
+    }
+  }
+
+  #goDirectly(): void {
+    this.#direct = new ResponseSink(this.#res);
+    this.#direct.listener = this.#own;
+  }
+}
+
+/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1. */
+export function nodeResponse(env: unknown): ServerResponse | undefined {
+  const outgoing = (env as { outgoing?: Partial<ServerResponse> } | undefined)?.outgoing;
+  return typeof outgoing?.writeHead === "function" && "chunkedEncoding" in outgoing
+    ? (outgoing as ServerResponse)
+    : undefined;
+}

@@ -1,0 +1,232 @@
+import express from "express";
+import { once } from "node:events";
+import { Agent, createServer, get, type IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { createEventBus, type SessionEventBus } from "session-progress";
+import { sseHandler as expressHandler } from "session-progress/express";
+import { sseHandler } from "session-progress/node";
+import { listen } from "../../support/http-server.ts";
+import { RawClient } from "../../support/raw-client.ts";
+
+const opened: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of opened.splice(0).reverse()) await close();
+});
+
+async function setUp(wrap: (res: ServerResponse) => void = () => {}) {
+  const bus = createEventBus();
+  const handle = sseHandler(bus);
+  const responses: ServerResponse[] = [];
+  const { port, origin, close } = await listen((req, res) => {
+    responses.push(res);
+    wrap(res);
+    handle(req, res);
+  });
+  opened.push(close, () => bus.close());
+  return { bus, port, origin, responses };
+}
+
+/** What of a chunked body is between the frames; throws where a frame is wrong. */
+function unchunk(body: string): string {
+  const size = parseInt(body, 16);
+  const start = body.indexOf("\r\n") + 2;
+  if (size === 0) return body.slice(start) === "\r\n" ? "" : "junk after the last chunk";
+  const bytes = Buffer.from(body.slice(start));
+  const rest = bytes.subarray(size).toString();
+  if (!rest.startsWith("\r\n"))
+    throw new Error(`a chunk of ${size} bytes does not end at ${rest.slice(0, 20)}`);
+  return bytes.subarray(0, size).toString() + unchunk(rest.slice(2));
+}
+
+test("every chunk is framed right, with texts of any width", async () => {
+  const { bus, port } = await setUp();
+  const client = await RawClient.connect(port);
+  client.get("/?session_id=s");
+  await client.until("ready");
+  const messages = ["plain", "größer", "日本語", "🙂".repeat(300), "x".repeat(70_000)];
+  for (const message of messages) {
+    bus.publish("s", { message });
+    await bus.flush();
+  }
+  bus.end("s");
+  const received = await client.until("0\r\n\r\n");
+  const text = unchunk(received.slice(received.indexOf("\r\n\r\n") + 4));
+  const sent = [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json!) as { msg?: string });
+  expect(sent.map(({ msg }) => msg)).toEqual([
+    undefined,
+    ...messages.slice(0, 4),
+    expect.stringMatching(/^x{65000,}…$/),
+    undefined,
+  ]);
+});
+
+test("whoever has wrapped `write` sees every byte", async () => {
+  let seen = "";
+  const { bus, port } = await setUp((res) => {
+    const write = res.write.bind(res) as (chunk: Uint8Array) => boolean;
+    res.write = ((chunk: Uint8Array) => {
+      seen += Buffer.from(chunk).toString();
+      return write(chunk);
+    }) as ServerResponse["write"];
+  });
+  const client = await RawClient.connect(port);
+  client.get("/?session_id=s");
+  await client.until("ready");
+  for (const message of ["one", "two"]) {
+    bus.publish("s", { message });
+    await bus.flush();
+  }
+  bus.end("s");
+  const received = await client.until("0\r\n\r\n");
+  expect(seen).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+});
+
+describe("`write` that was replaced", () => {
+  /** Follows on `server`, and checks that `seen` has every event that the client got. */
+  async function expectAllSeen(bus: SessionEventBus, port: number, seen: () => string): Promise<void> {
+    const client = await RawClient.connect(port);
+    opened.push(() => client.close());
+    client.get("/?session_id=s");
+    await client.until("ready");
+    for (const message of ["one", "two", "three"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    bus.end("s");
+    const received = await client.until("0\r\n\r\n");
+    expect(seen()).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+  }
+
+  test("in a subclass sees every byte", async () => {
+    let seen = "";
+    class Mine extends ServerResponse {
+      override write = (chunk: Uint8Array): boolean => {
+        seen += Buffer.from(chunk).toString();
+        return super.write(chunk);
+      };
+    }
+    class OnItsPrototype extends ServerResponse {}
+    OnItsPrototype.prototype.write = function (this: ServerResponse, chunk: Uint8Array): boolean {
+      seen += Buffer.from(chunk).toString();
+      return ServerResponse.prototype.write.call(this, chunk, "utf8");
+    } as ServerResponse["write"];
+    for (const Response of [Mine, OnItsPrototype]) {
+      seen = "";
+      const bus = createEventBus();
+      const server = createServer({ ServerResponse: Response }, sseHandler(bus)).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      opened.push(
+        () => server.close(),
+        () => server.closeAllConnections(),
+        () => bus.close(),
+      );
+      await expectAllSeen(bus, (server.address() as AddressInfo).port, () => seen);
+    }
+  });
+
+  test("on Node's prototype sees every byte", async () => {
+    const { bus, port } = await setUp();
+    const own = Object.getOwnPropertyDescriptor(ServerResponse.prototype, "write");
+    const { write } = ServerResponse.prototype;
+    let seen = "";
+    ServerResponse.prototype.write = function (this: ServerResponse, chunk: Uint8Array): boolean {
+      seen += Buffer.from(chunk).toString();
+      return write.call(this, chunk, "utf8");
+    } as ServerResponse["write"];
+    try {
+      await expectAllSeen(bus, port, () => seen);
+    } finally {
+      if (own === undefined) Reflect.deleteProperty(ServerResponse.prototype, "write");
+      else Object.defineProperty(ServerResponse.prototype, "write", own);
+    }
+  });
+
+  test("after the first events sees every byte that follows", async () => {
+    const { bus, port, responses } = await setUp();
+    const client = await RawClient.connect(port);
+    opened.push(() => client.close());
+    client.get("/?session_id=s");
+    await client.until("ready");
+    for (const message of ["one", "two"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    const [res] = responses;
+    const write = res!.write.bind(res) as (chunk: Uint8Array) => boolean;
+    let seen = "";
+    res!.write = ((chunk: Uint8Array) => {
+      seen += Buffer.from(chunk).toString();
+      return write(chunk);
+    }) as ServerResponse["write"];
+    for (const message of ["three", "four"]) {
+      bus.publish("s", { message });
+      await client.until(`"msg":"${message}"`);
+    }
+    bus.end("s");
+    await client.until("0\r\n\r\n");
+    expect(seen.match(/"msg":"\w+"|event: end/g)).toEqual(['"msg":"three"', '"msg":"four"', "event: end"]);
+  });
+});
+
+test("a response that sends no chunks gets none", async () => {
+  const { bus, port } = await setUp();
+  const client = await RawClient.connect(port);
+  client.send("GET /?session_id=s HTTP/1.0\r\n\r\n");
+  await client.until("ready");
+  bus.publish("s", { message: "one" });
+  await client.until('"msg":"one"');
+  bus.end("s");
+  await client.closed;
+  expect(client.received).toMatch(/\r\n\r\nretry: \d+\n\nid: .*\n\nid: .*\n\nid: [^\r]*\n\n$/s);
+});
+
+test("a connection serves one stream after the other, and keeps no listener of any", async () => {
+  const { bus, origin, responses } = await setUp();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  opened.push(() => agent.destroy());
+  const counts: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const response = await new Promise<IncomingMessage>((resolve) => {
+      get(`${origin}/?session_id=s${n}`, { agent }, resolve);
+    });
+    bus.publish(`s${n}`, { message: "one" });
+    await bus.flush();
+    bus.publish(`s${n}`, { message: "two" });
+    await bus.flush();
+    bus.end(`s${n}`);
+    const { socket } = responses[n]!;
+    let text = "";
+    for await (const chunk of response) text += String(chunk);
+    expect(text.match(/event: agent/g)).toHaveLength(2);
+    counts.push(
+      socket!.listenerCount("drain") + socket!.listenerCount("close") + socket!.listenerCount("error"),
+    );
+  }
+  expect(new Set(counts).size).toBe(1);
+});
+
+test("an Express response is written past Express too", async () => {
+  const bus = createEventBus();
+  let chunks = 0;
+  const app = express();
+  app.get("/", (_req, res, next) => {
+    const socket = res.socket!;
+    const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+    socket.write = (...args: unknown[]) => {
+      chunks++;
+      return write(...args);
+    };
+    next();
+  });
+  app.get("/", expressHandler(bus));
+  const { port, close } = await listen(app);
+  opened.push(close, () => bus.close());
+  const client = await RawClient.connect(port);
+  client.get("/?session_id=s");
+  await client.until("ready");
+  const before = chunks;
+  bus.publish("s", { message: "one" });
+  await client.until('"msg":"one"');
+  expect(chunks - before).toBe(1);
+});

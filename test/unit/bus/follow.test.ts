@@ -1,0 +1,287 @@
+import { getEventListeners } from "node:events";
+import { setImmediate as immediate } from "node:timers/promises";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { createEventBus, reportProgress, type SessionEntry } from "session-progress";
+import { sseHandler } from "session-progress/fetch";
+import { collect } from "session-progress/testing";
+import { listen, nextTurn, positions, readAll, say, untyped } from "../../support/events.ts";
+
+function filled(...messages: string[]) {
+  const bus = createEventBus();
+  for (const message of messages) bus.publish("s", { message });
+  return { bus, ids: readAll(bus, "s").map(({ id }) => id) };
+}
+
+describe("follow", () => {
+  it("reads from the start, then live, until the end", async () => {
+    const { bus } = filled("1", "2");
+    const following = collect(bus.follow("s"));
+    await nextTurn();
+    bus.publish("s", { message: "3" });
+    await nextTurn();
+    bus.publish("s", { message: "4" });
+    bus.end("s");
+    const entries = await following;
+    expect(entries.map(say)).toEqual(["1", "2", "3", "4", "end completed"]);
+    expect(positions(entries)).toEqual([1, 2, 3, 4, 5]);
+    expect(bus.stats().followers).toBe(0);
+  });
+
+  it("waits for a session that nobody has opened", async () => {
+    const bus = createEventBus();
+    const following = collect(bus.follow("s"));
+    await nextTurn();
+    expect(bus.stats()).toMatchObject({ sessions: 0, followers: 1 });
+    bus.run("s", () => reportProgress({ message: "1" }));
+    bus.end("s");
+    expect((await following).map(say)).toEqual(["1", "end completed"]);
+  });
+
+  it("goes on after an id, exactly", async () => {
+    const { bus, ids } = filled("1", "2", "3");
+    for (const [seen, after] of ids.entries()) {
+      const left = 3 - seen - 1;
+      if (left > 0) expect(await collect(bus.follow("s", { after }), left)).toHaveLength(left);
+    }
+    bus.end("s");
+    expect((await collect(bus.follow("s", { after: ids[1] }))).map(say)).toEqual(["3", "end completed"]);
+  });
+
+  it('starts now with "now": where it was made, not where it is first read', async () => {
+    const { bus } = filled("1");
+    const now = bus.follow("s", { after: "now" });
+    bus.publish("s", { message: "2" });
+    bus.end("s");
+    expect((await collect(now)).map(say)).toEqual(["2", "end completed"]);
+    expect((await collect(bus.follow("s", { after: "now" }))).map(say)).toEqual(["end completed"]);
+  });
+
+  it("reads nothing after the end's own id", async () => {
+    const { bus } = filled("1");
+    bus.end("s");
+    const after = listen(bus, "s").at(-1)?.id;
+    const iterator = bus.follow("s", { after })[Symbol.asyncIterator]();
+    const pending = iterator.next();
+    await nextTurn();
+    await iterator.return?.();
+    expect(await pending).toEqual({ done: true, value: undefined });
+  });
+
+  it.each(["9-9", "x", "1-99999999999999999999", "🐢"])(
+    "resets for %s, then reads from the start",
+    async (after) => {
+      const { bus } = filled("1");
+      bus.end("s");
+      expect((await collect(bus.follow("s", { after }))).map(say)).toEqual([
+        "gap reset",
+        "1",
+        "end completed",
+      ]);
+      expect(bus.stats().gaps).toBe(1);
+    },
+  );
+
+  it("tells a slow consumer how much is missing", async () => {
+    const bus = createEventBus({ history: { maxEvents: 4 } });
+    const gaps: unknown[] = [];
+    bus.on("gap", (...args) => void gaps.push(args));
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    for (let i = 1; i <= 10; i++) bus.publish("s", { message: `${i}` });
+    const gap = { t: "gap", reason: "behind", missed: 6 };
+    expect(await iterator.next()).toMatchObject({ value: { event: gap, id: expect.stringMatching(/-6$/) } });
+    expect(say((await iterator.next()).value as SessionEntry)).toBe("7");
+    expect(gaps).toEqual([["s", gap]]);
+    await iterator.return?.();
+  });
+
+  it("answers several reads at once, in order", async () => {
+    const bus = createEventBus();
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    const reads = [1, 2, 3, 4].map(() => iterator.next());
+    bus.publish("s", { message: "1" });
+    bus.publish("s", { message: "2" });
+    bus.end("s");
+    const results = await Promise.all(reads);
+    expect(results.map(({ value }) => (value === undefined ? "done" : say(value as SessionEntry)))).toEqual([
+      ...["1", "2", "end completed", "done"],
+    ]);
+  });
+
+  it("has a cursor for each iteration", async () => {
+    const { bus } = filled("1", "2");
+    bus.end("s");
+    const followed = bus.follow("s");
+    const [one, other] = await Promise.all([collect(followed), collect(followed)]);
+    expect(one).toEqual(other);
+    expect(await collect(followed)).toHaveLength(3);
+  });
+
+  it("leaves nothing when it is made and never read", () => {
+    const bus = createEventBus();
+    for (let i = 0; i < 100; i++) bus.follow(`s-${i}`);
+    expect(bus.stats()).toMatchObject({ sessions: 0, followers: 0 });
+  });
+
+  it("leaves nothing when the loop is left", async () => {
+    const { bus } = filled("1", "2");
+    const entries = await collect(bus.follow("s"), 1);
+    expect(entries.map(say)).toEqual(["1"]);
+    expect(bus.stats().followers).toBe(0);
+  });
+
+  it("stops quietly when its signal aborts, before or while it waits", async () => {
+    const { bus } = filled("1");
+    const controller = new AbortController();
+    const { signal } = controller;
+    const following = collect(bus.follow("s", { signal }));
+    await nextTurn();
+    controller.abort();
+    expect((await following).map(say)).toEqual(["1"]);
+    expect(await collect(bus.follow("s", { signal }))).toEqual([]);
+    expect(bus.stats().followers).toBe(0);
+  });
+
+  it("stops quietly when the bus closes", async () => {
+    const { bus } = filled("1");
+    const following = collect(bus.follow("s"));
+    await nextTurn();
+    await bus.close();
+    expect((await following).map(say)).toEqual(["1"]);
+  });
+
+  it("does not stop for disconnect: an iterator is no connection", async () => {
+    const { bus } = filled("1");
+    const following = collect(bus.follow("s"));
+    bus.disconnect("s");
+    bus.disconnect("nobody");
+    bus.end("s");
+    expect((await following).map(say)).toEqual(["1", "end completed"]);
+  });
+
+  it("reads lagging into a new incarnation's time: a gap, then the end of its own", async () => {
+    const { bus } = filled("1", "2", "3");
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    bus.end("s");
+    bus.run("s", () => reportProgress({ message: "new" }));
+    const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
+    expect(rest.map(say)).toEqual(["gap behind 3", "end completed"]);
+  });
+
+  it.each([untyped(5), untyped(null)])("refuses %j as `after`", (after) => {
+    expect(() => createEventBus().follow("s", { after })).toThrow(
+      /^Expected `after` to be an id, "start" or "now", got /,
+    );
+  });
+});
+
+describe("a signal that outlives what follows with it", () => {
+  const ways: [string, (bus: ReturnType<typeof createEventBus>, signal: AbortSignal) => unknown][] = [
+    ["a listener", (bus, signal) => bus.subscribe("s", () => undefined, { signal })],
+    ["an iteration", (bus, signal) => void collect(bus.follow("s", { signal }))],
+  ];
+
+  it.each(ways)("is let go by %s when the session ends", async (_what, follow) => {
+    const bus = createEventBus();
+    const { signal } = new AbortController();
+    follow(bus, signal);
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    bus.end("s");
+    await nextTurn();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it.each(ways)("is let go by %s when the bus closes", async (_what, follow) => {
+    const bus = createEventBus();
+    const { signal } = new AbortController();
+    follow(bus, signal);
+    await bus.close();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+});
+
+describe("fake timers in a user's tests", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it("do not stop delivery to follow, nor flush and close", async () => {
+    vi.useFakeTimers({
+      toFake: [
+        "setTimeout",
+        "setInterval",
+        "setImmediate",
+        "clearTimeout",
+        "clearInterval",
+        "clearImmediate",
+        "Date",
+      ],
+    });
+    const bus = createEventBus();
+    const following = collect(bus.follow("s"), 2);
+    bus.publish("s", { message: "1" });
+    bus.publish("s", { message: "2" });
+    expect((await following).map(say)).toEqual(["1", "2"]);
+    await bus.flush();
+    await bus.close({ graceMs: 1 });
+  });
+
+  it("do not stop expiry", async () => {
+    vi.useFakeTimers();
+    const bus = createEventBus({ retentionMs: 10 });
+    bus.publish("s", { message: "gone soon" });
+    bus.end("s");
+    while (bus.stats().sessions > 0) await immediate();
+    expect(listen(bus, "s").map(say)).toEqual(["gap behind 1", "end completed"]);
+  });
+
+  it("set the time of events", () => {
+    vi.useFakeTimers({ now: new Date("2026-11-22T08:37:06.927Z") });
+    const bus = createEventBus();
+    const entries = listen(bus, "s");
+    bus.publish("s", {});
+    expect(entries[0]?.event).toMatchObject({ ts: "2026-11-22T08:37:06.927Z" });
+  });
+});
+
+describe("a listener that waits for a session that was forgotten", () => {
+  it("gets a gap when it comes back: received and missed make the head", () => {
+    const bus = createEventBus({ maxSessions: 1 });
+    const reporter = bus.reporter("s");
+    for (const message of ["1", "2", "3"]) reporter.report({ message });
+    for (const id of ["a", "b", "c"]) bus.publish(id, {});
+    expect(readAll(bus, "s")).toEqual([]);
+    const entries = listen(bus, "s");
+    expect(reporter.report({ message: "late" })).toBe(true);
+    expect(entries.map(say)).toEqual(["gap behind 3", "late"]);
+    expect(positions(entries)).toEqual([3, 4]);
+  });
+});
+
+describe("disconnect", () => {
+  it("asks `where` about connections only, and leaves iterators alone", async () => {
+    const { bus } = filled("1");
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    await iterator.next();
+    const request = new Request("http://localhost/?session_id=s");
+    const response = await sseHandler(bus)(request);
+    const where = vi.fn(() => true);
+    bus.disconnect("s", where);
+    expect(where.mock.calls).toEqual([[request]]);
+    expect(await response.text()).not.toContain("event: end");
+    bus.disconnect("s");
+    const next = iterator.next();
+    bus.publish("s", { message: "2" });
+    expect(say((await next).value as SessionEntry)).toBe("2");
+    await iterator.return?.();
+  });
+});
+
+describe("flush", () => {
+  it("offers everything reported so far, without waiting for the turn", async () => {
+    const bus = createEventBus();
+    const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    const read = iterator.next();
+    bus.publish("s", { message: "1" });
+    await bus.flush();
+    expect(say((await read).value as SessionEntry)).toBe("1");
+    await iterator.return?.();
+  });
+});

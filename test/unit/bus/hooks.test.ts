@@ -1,0 +1,169 @@
+import { describe, expect, it, vi } from "vitest";
+import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
+import { faultsOf, nextTurn, say, untyped, warningsOf } from "../../support/events.ts";
+
+describe("hooks", () => {
+  it("tell of events, ends, gaps, drops and errors, each with its session", () => {
+    const bus = createEventBus({ history: { maxEvents: 1 } });
+    const told: unknown[] = [];
+    bus.on("event", (sessionId, entry) => void told.push(["event", sessionId, say(entry)]));
+    bus.on("end", (sessionId, { status }) => void told.push(["end", sessionId, status]));
+    bus.on("gap", (sessionId, gap) => void told.push(["gap", sessionId, say(gap)]));
+    bus.on("drop", (sessionId, reason) => void told.push(["drop", sessionId, reason]));
+    bus.on("error", (error, sessionId) => void told.push(["error", sessionId, error.name]));
+    bus.publish("s", { message: "1" });
+    bus.publish("s", { message: "2", progress: NaN });
+    bus.subscribe("s", () => undefined, { after: "start" });
+    bus.end("s");
+    bus.publish("s", {});
+    expect(told).toEqual([
+      ["event", "s", "1"],
+      ["error", "s", "TypeError"],
+      ["event", "s", "2"],
+      ["gap", "s", "gap behind 1"],
+      ["event", "s", "end completed"],
+      ["end", "s", "completed"],
+      ["drop", "s", "ended"],
+    ]);
+  });
+
+  it("are many to a name, called in their order; off takes one away, once is over after one", () => {
+    const bus = createEventBus();
+    const order: string[] = [];
+    const a = (): void => void order.push("a");
+    const b = (): void => void order.push("b");
+    bus.on("event", a);
+    bus.once("event", b);
+    bus.on("event", a);
+    bus.publish("s", {});
+    bus.off("event", a);
+    bus.off("event", b);
+    bus.publish("s", {});
+    expect(order).toEqual(["a", "b", "a", "a"]);
+    bus.once("event", b);
+    bus.off("event", b);
+    bus.publish("s", {});
+    expect(order).toEqual(["a", "b", "a", "a", "a"]);
+  });
+
+  it("of once are called once even when they report themselves", () => {
+    const bus = createEventBus();
+    const hook = vi.fn(() => void bus.publish("s", {}));
+    bus.once("event", hook);
+    bus.publish("s", {});
+    expect(hook).toHaveBeenCalledOnce();
+  });
+
+  it("return nothing when they are registered", () => {
+    const bus = createEventBus();
+    const hook = (): void => undefined;
+    expect([bus.on("event", hook), bus.once("event", hook), bus.off("event", hook)]).toEqual(
+      Array(3).fill(undefined),
+    );
+  });
+
+  it.each(["progress", "message", "__proto__", "constructor", "toString"])(
+    "named %j do not exist: the TypeError says what does, and points to bus.subscribe",
+    (name) => {
+      const bus = createEventBus();
+      for (const method of [bus.on, bus.once, bus.off]) {
+        expect(() =>
+          method(
+            untyped(name),
+            untyped(() => undefined),
+          ),
+        ).toThrow(
+          new TypeError(
+            `Expected the name of a hook (event, end, gap, drop, error), got a string of ${name.length} characters; to follow a session use bus.subscribe`,
+          ),
+        );
+      }
+    },
+  );
+
+  it("must be functions", () => {
+    expect(() => createEventBus().on("event", untyped("log"))).toThrow(
+      /^Expected `hook` to be a function, got a value of type string/,
+    );
+  });
+
+  it("run under no ambient reporter", () => {
+    const bus = createEventBus();
+    const ambient: unknown[] = [];
+    bus.on("event", () => void ambient.push(currentReporter()));
+    bus.on("error", () => void ambient.push(currentReporter()));
+    bus.run("s", () => currentReporter()?.report({ progress: NaN }));
+    expect(ambient).toEqual([undefined, undefined]);
+  });
+
+  it.each([
+    [
+      "throw",
+      () => {
+        throw new Error("hook");
+      },
+    ],
+    ["reject", () => Promise.reject(new Error("hook"))],
+  ])("that %s are told to `error` and hurt nobody", async (_how, hook) => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const after = vi.fn();
+    for (const name of ["event", "end", "drop"] as const) {
+      bus.on(name, hook);
+      bus.on(name, after);
+    }
+    expect(bus.publish("s", {})).toBe(true);
+    bus.end("s");
+    bus.publish("s", {});
+    await nextTurn();
+    expect(after).toHaveBeenCalledTimes(4);
+    expect(faults.map(({ message }) => message)).toEqual(Array(4).fill("hook"));
+  });
+});
+
+describe("the error hook", () => {
+  it("without listeners never throws: the process is warned once", async () => {
+    const bus = createEventBus();
+    const warnings = await warningsOf(() => {
+      expect(bus.publish("s", { progress: NaN })).toBe(true);
+      expect(bus.publish("s", { progress: -1 })).toBe(true);
+    });
+    expect(warnings).toEqual([
+      "Expected `progress` to be a finite number, got NaN (listen to the bus's `error` hook to see all of these)",
+    ]);
+  });
+
+  it("that throws or rejects itself ends in one process warning, not in a loop", async () => {
+    const bus = createEventBus();
+    const hook = vi.fn(() => {
+      throw new Error("again");
+    });
+    bus.on("error", hook);
+    bus.on("error", () => Promise.reject(new Error("again")));
+    const warnings = await warningsOf(() => {
+      expect(bus.publish("s", { progress: NaN })).toBe(true);
+      expect(bus.publish("s", { progress: NaN })).toBe(true);
+    });
+    expect(hook).toHaveBeenCalledTimes(2);
+    expect(warnings).toEqual(["An `error` hook threw: again"]);
+  });
+});
+
+describe("a session id in the wrong place", () => {
+  const id = "user-42-secret";
+
+  it.each([
+    ["the name of a hook", (bus: SessionEventBus) => bus.on(untyped(id), untyped(vi.fn()))],
+    ["a hook", (bus: SessionEventBus) => bus.on("event", untyped(id))],
+    ["the function of a run", (bus: SessionEventBus) => bus.start(untyped(id))],
+    ["a listener", (bus: SessionEventBus) => bus.subscribe("s", untyped(id))],
+    ["another id", (bus: SessionEventBus) => bus.reporter(`${id} `)],
+  ])("is not in the error's message: as %s", (_where, misuse) => {
+    expect(() => misuse(createEventBus())).toThrow(
+      expect.toSatisfy(
+        (error: unknown) => error instanceof TypeError && !error.message.includes(id),
+        "a TypeError without the id",
+      ),
+    );
+  });
+});

@@ -1,0 +1,470 @@
+import { describe, expect, it } from "vitest";
+import { createEventBus, createReporter, type ProgressReport, reportProgress } from "session-progress";
+import { createRecorder } from "session-progress/testing";
+import { agentEvent, faultsOf, listen, untyped } from "../../support/events.ts";
+
+const circular: { self?: unknown } = {};
+circular.self = circular;
+
+/** A report with one bad part and one good one, what is left of it, and the sentence about it. */
+const bad: [what: string, report: unknown, left: object, sentence: string][] = [
+  [
+    "progress that is NaN",
+    { progress: NaN },
+    { pct: undefined },
+    "Expected `progress` to be a finite number, got NaN",
+  ],
+  [
+    "progress that is Infinity",
+    { progress: Infinity },
+    { pct: undefined },
+    "Expected `progress` to be a finite number, got Infinity",
+  ],
+  [
+    "negative progress",
+    { progress: -0.5 },
+    { pct: undefined },
+    "Expected `progress` to be 0 or more, got -0.5",
+  ],
+  [
+    "progress as a string",
+    { progress: "0.5" },
+    { pct: undefined },
+    'Expected `progress` to be a finite number, got "0.5" (string)',
+  ],
+  [
+    "progress that is null",
+    { progress: null },
+    { pct: undefined },
+    "Expected `progress` to be a finite number, got null",
+  ],
+  [
+    "bad progress of a good total",
+    { progress: NaN, total: 7 },
+    { pct: undefined, progress: undefined, total: 7 },
+    "Expected `progress` to be a finite number, got NaN",
+  ],
+  [
+    "a total of zero",
+    { progress: 3, total: 0 },
+    { pct: undefined, progress: 3, total: undefined },
+    "Expected `total` to be more than 0, got 0",
+  ],
+  [
+    "a negative total",
+    { progress: 3, total: -10 },
+    { pct: undefined, progress: 3, total: undefined },
+    "Expected `total` to be more than 0, got -10",
+  ],
+  [
+    "a total that is NaN",
+    { progress: 3, total: NaN },
+    { pct: undefined, progress: 3, total: undefined },
+    "Expected `total` to be a finite number or null, got NaN",
+  ],
+  [
+    "an unknown phase",
+    { phase: "thinking" },
+    { phase: "progress" },
+    'Expected `phase` to be "think", "progress", "decision" or "result", got "thinking" (string)',
+  ],
+  [
+    "a phase that objects inherit",
+    { phase: "constructor" },
+    { phase: "progress" },
+    'Expected `phase` to be "think", "progress", "decision" or "result", got "constructor" (string)',
+  ],
+  ["a message that is no string", { message: 42 }, { msg: "" }, "Expected `message` to be a string, got 42"],
+  [
+    "an empty agent",
+    { agent: "" },
+    { agent: "agent" },
+    'Expected `agent` to be a string of 1 to 256 characters, got "" (string)',
+  ],
+  [
+    "an agent that is too long",
+    { agent: "x".repeat(300) },
+    { agent: "x".repeat(256) },
+    "Expected `agent` to be a string of 1 to 256 characters, got a string of 300 characters",
+  ],
+  [
+    "an agent that is no string",
+    { agent: ["a"] },
+    { agent: "agent" },
+    "Expected `agent` to be a string of 1 to 256 characters, got an array",
+  ],
+  [
+    "data with a BigInt",
+    { data: { n: 1n } },
+    { data: undefined },
+    "Expected `data` to be JSON: Do not know how to serialize a BigInt",
+  ],
+  [
+    "data that is a function",
+    { data: () => 1 },
+    { data: undefined },
+    "Expected `data` to be JSON, got a function",
+  ],
+  [
+    "data that is a symbol",
+    { data: Symbol("s") },
+    { data: undefined },
+    "Expected `data` to be JSON, got a symbol",
+  ],
+  [
+    "data that says it is nothing",
+    { data: { toJSON: () => undefined } },
+    { data: undefined },
+    "Expected `data` to be JSON, got an object",
+  ],
+  [
+    "data whose toJSON throws",
+    {
+      data: {
+        toJSON: () => {
+          throw new Error("not today");
+        },
+      },
+    },
+    { data: undefined },
+    "Expected `data` to be JSON: not today",
+  ],
+  [
+    "data that is too large",
+    { data: "x".repeat(70_000) },
+    { data: undefined },
+    "Expected `data` to leave room in an event of 65536 bytes, got 70002 bytes",
+  ],
+];
+
+const plain = { t: "agent_event", agent: "agent", phase: "progress", msg: "", ts: expect.any(String) };
+
+describe("a malformed report", () => {
+  it.each(bad)("with %s loses that part, and the `error` hook says why", (_what, part, left, sentence) => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+
+    expect(bus.publish("s", { message: "rest", ...(part as ProgressReport) })).toBe(true);
+
+    expect(entries).toHaveLength(1);
+    expect(entries[0]?.event).toEqual({ ...plain, msg: "rest", ...left });
+    expect(Object.values(entries[0]!.event)).not.toContain(undefined);
+    expect(faults.map(String)).toEqual([`TypeError: ${sentence}`]);
+  });
+
+  it.each(bad)(
+    "with %s throws at the code that reports when the bus is strict",
+    (_what, part, _left, sentence) => {
+      const bus = createEventBus({ strict: true });
+      const faults = faultsOf(bus);
+      const entries = listen(bus, "s");
+      const report = part as ProgressReport;
+      const expected = new TypeError(sentence);
+
+      expect(() => bus.publish("s", report)).toThrow(expected);
+      expect(() => bus.reporter("s").report(report)).toThrow(expected);
+      expect(() => bus.run("s", () => reportProgress(report))).toThrow(expected);
+      expect(entries).toEqual([]);
+      expect(faults).toEqual([]);
+    },
+  );
+
+  it.each([
+    ["null", null, "null"],
+    ["nothing", undefined, "undefined"],
+    ["a string", "almost done", '"almost done" (string)'],
+    ["a number", 0.5, "0.5"],
+  ])("that is %s goes nowhere", (_what, report, got) => {
+    const sentence = `Expected \`report\` to be an object, got ${got}`;
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+
+    expect(bus.publish("s", untyped(report))).toBe(false);
+    expect(bus.reporter("s").report(untyped(report))).toBe(false);
+    expect(bus.run("s", () => reportProgress(untyped(report)))).toBe(false);
+    expect(entries).toEqual([]);
+    expect(faults.map(String)).toEqual(Array(3).fill(`TypeError: ${sentence}`));
+
+    const strict = createEventBus({ strict: true });
+    expect(() => strict.publish("s", untyped(report))).toThrow(new TypeError(sentence));
+  });
+
+  it("with circular data loses it, and the sentence says so", () => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+    bus.publish("s", { message: "rest", data: circular });
+    expect(entries[0]?.event).not.toHaveProperty("data");
+    expect(faults[0]).toBeInstanceOf(TypeError);
+    expect(faults[0]?.message).toMatch(/^Expected `data` to be JSON: Converting circular structure to JSON/);
+  });
+
+  it("with data too deep to serialise loses it", () => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+    let deep: unknown = "bottom";
+    for (let i = 0; i < 200_000; i++) deep = [deep];
+    bus.publish("s", { message: "rest", data: deep });
+    expect(agentEvent(entries[0]).msg).toBe("rest");
+    expect(entries[0]?.event).not.toHaveProperty("data");
+    expect(faults).toHaveLength(1);
+  });
+
+  it("with several bad parts names each of them", () => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+    bus.publish("s", untyped({ progress: "half", total: -1, phase: 3, agent: "", message: null, data: 1n }));
+    expect(entries[0]?.event).toEqual(plain);
+    expect(faults.map(({ message }) => /`(\w+)`/.exec(message)?.[1]).sort()).toEqual([
+      "agent",
+      "data",
+      "message",
+      "phase",
+      "progress",
+      "total",
+    ]);
+  });
+
+  it("reaches the error hook with its session's id", () => {
+    const bus = createEventBus();
+    const told: unknown[] = [];
+    bus.on("error", (_error, sessionId) => void told.push(sessionId));
+    bus.publish("s-1", { progress: NaN });
+    expect(told).toEqual(["s-1"]);
+  });
+
+  it("throws in everything of /testing", () => {
+    const reporter = createReporter(createRecorder());
+    expect(() => reporter.report({ progress: -1 })).toThrow(TypeError);
+  });
+});
+
+describe("a long message", () => {
+  it("of 1 MiB is cut so that the event fits, and ends in an ellipsis", () => {
+    const bus = createEventBus();
+    const faults = faultsOf(bus);
+    const entries = listen(bus, "s");
+    expect(bus.publish("s", { message: "x".repeat(1 << 20), progress: 0.5 })).toBe(true);
+    const event = agentEvent(entries[0]);
+    const size = Buffer.byteLength(JSON.stringify(event));
+    expect(size).toBeLessThanOrEqual(65_536);
+    expect(size).toBeGreaterThan(60_000);
+    expect(event.msg).toMatch(/^x+…$/);
+    expect(event.pct).toBe(0.5);
+    expect(faults.map(({ message }) => message)).toEqual([
+      "Expected `message` to fit an event of 65536 bytes, got 1048576 characters",
+    ]);
+  });
+
+  it("is refused when the bus is strict", () => {
+    const bus = createEventBus({ strict: true });
+    const entries = listen(bus, "s");
+    expect(() => bus.publish("s", { message: "x".repeat(1 << 20) })).toThrow(TypeError);
+    expect(entries).toEqual([]);
+  });
+
+  it.each([
+    ["quotes", '"'],
+    ["control characters", "\u0001"],
+    ["Euro signs", "€"],
+    ["emoji", "🐢"],
+    ["lone surrogates", "\uD83D"],
+  ])("of %s fits however JSON escapes it, and no character is cut in two", (_what, character) => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    faultsOf(bus);
+    const entries = listen(bus, "s");
+    bus.publish("s", { message: `.${character.repeat(3_000)}` });
+    const event = agentEvent(entries[0]);
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
+    expect(event.msg.length).toBeGreaterThan(100);
+    if (character === "🐢") expect(event.msg).not.toMatch(/\p{Surrogate}/u);
+  });
+
+  it("is cut before data that fits is dropped", () => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    faultsOf(bus);
+    const entries = listen(bus, "s");
+    bus.publish("s", { message: "x".repeat(4_000), data: { file: "a.ts" } });
+    const event = agentEvent(entries[0]);
+    expect(event.data).toEqual({ file: "a.ts" });
+    expect(event.msg).toMatch(/^x{500,}…$/);
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
+  });
+
+  it("keeps the order of the fields", () => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    faultsOf(bus);
+    const entries = listen(bus, "s");
+    bus.publish("s", { message: "x".repeat(4_000), progress: 1, total: 2, data: 1 });
+    expect(Object.keys(agentEvent(entries[0]))).toEqual([
+      ..."t agent phase msg pct ts progress total data".split(" "),
+    ]);
+  });
+});
+
+describe("the event of a report", () => {
+  function eventOf(report: ProgressReport) {
+    const recorder = createRecorder();
+    createReporter(recorder).report(report);
+    return agentEvent(recorder.events[0]);
+  }
+
+  it("has the fields of the wire, in their order", () => {
+    const event = eventOf({
+      data: 1,
+      total: 4,
+      progress: 3,
+      phase: "think",
+      agent: "codesmith",
+      message: "Reading",
+    });
+    expect(JSON.stringify({ ...event, ts: "T" })).toBe(
+      '{"t":"agent_event","agent":"codesmith","phase":"think","msg":"Reading","pct":0.75,"ts":"T","progress":3,"total":4,"data":1}',
+    );
+  });
+
+  it("says only what was said", () => {
+    expect(eventOf({})).toEqual({
+      t: "agent_event",
+      agent: "agent",
+      phase: "progress",
+      msg: "",
+      ts: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    });
+    expect(Object.values(eventOf({ progress: 0.1 }))).not.toContain(undefined);
+  });
+
+  it("takes an explicit undefined for left out", () => {
+    const event = eventOf({
+      message: undefined,
+      progress: undefined,
+      total: undefined,
+      agent: undefined,
+      phase: undefined,
+      data: undefined,
+    });
+    expect(Object.keys(event)).toEqual(["t", "agent", "phase", "msg", "ts"]);
+  });
+
+  it.each([
+    [{ progress: 0.35 }, { pct: 0.35 }],
+    [{ progress: 0 }, { pct: 0 }],
+    [{ progress: 1 }, { pct: 1 }],
+    [{ progress: 0.35, total: 1 }, { pct: 0.35 }],
+    [
+      { progress: 3, total: 12 },
+      { pct: 0.25, progress: 3, total: 12 },
+    ],
+    [{ progress: 3, total: null }, { progress: 3 }],
+    [{ total: 12 }, { total: 12 }],
+    [{ total: null }, {}],
+    [{ total: 1 }, {}],
+    [
+      { progress: 15, total: 12 },
+      { pct: 1, progress: 15, total: 12 },
+    ],
+    [{ progress: 35 }, { pct: 1 }],
+    [
+      { progress: 1e308, total: 1e-308 },
+      { pct: 1, progress: 1e308, total: 1e-308 },
+    ],
+  ] satisfies [ProgressReport, object][])("of %j is %j", (report, numbers) => {
+    const { t: _t, agent: _agent, phase: _phase, msg: _msg, ts: _ts, ...rest } = eventOf(report);
+    expect(rest).toEqual(numbers);
+  });
+
+  it("is frozen", () => {
+    expect(Object.isFrozen(eventOf({ message: "m" }))).toBe(true);
+    expect(Object.isFrozen(eventOf({ message: "m", progress: 1, total: 3, data: [1] }))).toBe(true);
+  });
+
+  it("holds a deeply frozen copy of data, and leaves the caller's object alone", () => {
+    const data = { files: [{ name: "a.ts" }], at: new Date(0) };
+    const event = eventOf({ data });
+    const copy = event.data as { files: [{ name: string }]; at: string };
+
+    expect(copy).toEqual({ files: [{ name: "a.ts" }], at: "1970-01-01T00:00:00.000Z" });
+    expect(Object.isFrozen(copy) && Object.isFrozen(copy.files) && Object.isFrozen(copy.files[0])).toBe(true);
+    expect(Object.isFrozen(data) || Object.isFrozen(data.files) || Object.isFrozen(data.files[0])).toBe(
+      false,
+    );
+
+    data.files[0]!.name = "changed";
+    expect(copy.files[0].name).toBe("a.ts");
+  });
+
+  it.each([null, 0, false, "", [], {}])("keeps data that is %j", (data) => {
+    expect(eventOf({ data }).data).toEqual(data);
+  });
+
+  it("keeps a __proto__ key of data to itself", () => {
+    const { data } = eventOf({ data: JSON.parse('{"__proto__":{"polluted":true}}') });
+    expect(JSON.stringify(data)).toBe('{"__proto__":{"polluted":true}}');
+    expect({}).not.toHaveProperty("polluted");
+  });
+
+  it("is one and the same object for every listener", () => {
+    const bus = createEventBus();
+    const [one, other] = [listen(bus, "s"), listen(bus, "s")];
+    bus.publish("s", { message: "m" });
+    expect(one[0]?.event).toBe(other[0]?.event);
+  });
+
+  it("carries the time of its report", () => {
+    const before = Date.now();
+    const { ts } = eventOf({});
+    expect(Date.parse(ts)).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(ts)).toBeLessThanOrEqual(Date.now());
+  });
+});
+
+describe("a report that throws when it is read", () => {
+  const hostile: [what: string, report: () => ProgressReport][] = [
+    [
+      "getter",
+      () => ({
+        get message(): string {
+          throw new Error("getter");
+        },
+      }),
+    ],
+    [
+      "proxy",
+      () =>
+        new Proxy(
+          {},
+          {
+            get: () => {
+              throw new Error("proxy");
+            },
+          },
+        ),
+    ],
+  ];
+
+  describe.each(hostile)("by a %s", (what, report) => {
+    it("is not taken, and told to the error hook", () => {
+      const bus = createEventBus();
+      const faults = faultsOf(bus);
+      expect(bus.publish("s", report())).toBe(false);
+      expect(bus.reporter("s").report(report())).toBe(false);
+      expect(bus.run("s", () => reportProgress(report()))).toBe(false);
+      expect(faults).toHaveLength(3);
+      for (const fault of faults) {
+        expect(fault).toBeInstanceOf(TypeError);
+        expect(fault.cause).toMatchObject({ message: what });
+      }
+      expect(listen(bus, "s")).toEqual([]);
+    });
+
+    it("is a TypeError when strict", () => {
+      const bus = createEventBus({ strict: true });
+      expect(() => bus.publish("s", report())).toThrow(TypeError);
+      expect(() => bus.run("s", () => reportProgress(report()))).toThrow(TypeError);
+    });
+  });
+});
