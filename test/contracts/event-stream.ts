@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import type { SseOptions } from "session-progress/node";
-import { deferred, eventually } from "../support/eventually.ts";
+import { deferred } from "../support/deferred.ts";
+import { nextTurn } from "../support/event-loop.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   accounted,
   type Block,
@@ -794,7 +796,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
             head++;
             bus.publish("s", { agent: `agent ${head % 7}`, message: `m${head}`.padEnd(1_000, ".") });
           }
-          await new Promise(setImmediate);
+          await nextTurn();
         }
         client.resume();
         bus.end("s");

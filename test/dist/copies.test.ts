@@ -1,4 +1,3 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type * as Fetch from "session-progress/fetch";
 import type * as Hono from "session-progress/hono";
 import type * as Node from "session-progress/node";
@@ -6,6 +5,7 @@ import type * as Main from "session-progress";
 import type * as Testing from "session-progress/testing";
 import type * as WebSockets from "session-progress/websocket";
 import { describe, expect, test } from "vitest";
+import { nextTurn } from "../support/event-loop.ts";
 import { dataOf, EventStreamClient, eventsIn } from "../support/event-stream-client.ts";
 import { listen } from "../support/http-server.ts";
 import { copies, pairs } from "./installed.ts";
@@ -24,7 +24,7 @@ describe.each(pairs)("the copy %s and the copy %s", (first, second) => {
     const recorder = createRecorder();
     let bound = (_message: string): boolean => false;
     await (await one()).createReporter(recorder).run(async () => {
-      await turn();
+      await nextTurn();
       expect(reportProgress({ message: "plain" })).toBe(true);
       withAgent("inner", () => reportProgress({ message: "as an agent" }));
       withAgent("inner", () => reportProgress({ message: "explicit", agent: "explicit" }));

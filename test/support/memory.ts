@@ -1,4 +1,4 @@
-import { setImmediate as turn } from "node:timers/promises";
+import { nextTurn } from "./event-loop.ts";
 
 /** Bytes that this process holds on to: heap, Buffers and what else hangs on objects. */
 export async function heldBytes(): Promise<number> {
@@ -7,7 +7,7 @@ export async function heldBytes(): Promise<number> {
   // Finalizers of one collection free what the next one sees.
   for (let round = 0; round < 4; round++) {
     gc();
-    await turn();
+    await nextTurn();
   }
   const { heapUsed, external } = process.memoryUsage();
   // `external` includes `arrayBuffers`.

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
 import { listen } from "../../support/http-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
@@ -64,10 +64,10 @@ describe("a response that somebody else has ended", () => {
     await client.until("event: ready");
     await warmUp(bus, client);
     streams[0]!.end();
-    if (when === "in a later turn") await turn();
+    if (when === "in a later turn") await nextTurn();
     bus.publish("s", { message: "too late" });
     await bus.flush();
-    await turn();
+    await nextTurn();
     bus.publish("s", { message: "much too late" });
     await bus.flush();
     client.get("/other");
@@ -96,7 +96,7 @@ describe("a response that somebody else has ended", () => {
       await client.until("event: ready");
       await warmUp(bus, client);
       streams[0]!.end();
-      if (when === "in a later turn") await turn();
+      if (when === "in a later turn") await nextTurn();
       bus.publish("s", { message: "too late" });
       await bus.flush();
       await client.until("first half");
@@ -116,13 +116,13 @@ describe("a response that somebody else has ended", () => {
     const [stream] = streams;
     while (stream!.writableLength === 0) {
       for (let n = 0; n < 500; n++) bus.publish("s", { message: "f".repeat(2_000) });
-      await turn();
+      await nextTurn();
     }
     stream!.end();
     for (const message of ["too late", "much too late"]) {
       bus.publish("s", { message });
       await bus.flush();
-      await turn();
+      await nextTurn();
     }
     client.socket.resume();
     client.get("/other");

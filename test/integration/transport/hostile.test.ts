@@ -1,12 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setImmediate as turn } from "node:timers/promises";
 import express from "express";
 import { afterEach, describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, isSessionProgressError } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { nextTurn } from "../../support/event-loop.ts";
 import { EventStreamClient, eventsIn } from "../../support/event-stream-client.ts";
-import { deferred, eventually } from "../../support/eventually.ts";
+import { deferred } from "../../support/deferred.ts";
+import { eventually } from "../../support/eventually.ts";
 import { listen } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";
 import { RawClient } from "../../support/raw-client.ts";
@@ -62,7 +63,7 @@ describe("clients that leave", { timeout: 20_000 }, () => {
     const [res] = responses;
     await eventually("the server knows", () => res!.destroyed || res!.socket?.writable === false);
     answer.resolve(true);
-    await turn();
+    await nextTurn();
     await client.closed;
     await eventually("nobody follows", () => bus.stats().followers === 0);
     expect(bus.stats().sessions).toBe(0);

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { setImmediate as turn, setTimeout } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
 import { listen } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";
@@ -53,9 +54,9 @@ async function reportMany(
       phase: n % 2 === 0 ? "think" : "result",
       message: filler,
     });
-    if (n % perTurn === perTurn - 1) await turn();
+    if (n % perTurn === perTurn - 1) await nextTurn();
   }
-  await turn();
+  await nextTurn();
 }
 
 /** The newest position of each agent and phase after `reportMany`. */
@@ -147,7 +148,7 @@ describe("a follower that stops reading", () => {
         client.socket.resume();
         await once(client.socket, "data");
         client.socket.pause();
-        await turn();
+        await nextTurn();
       }
     }
     expect(res!.destroyed).toBe(false);

@@ -5,6 +5,7 @@ import { createEventBus, type EventBusOptions, type SessionEntry } from "session
 import { followOverWebSocket, type WebSocketLike, type WebSocketOptions } from "session-progress/websocket";
 import { collect } from "session-progress/testing";
 import { WebSocket, WebSocketServer } from "ws";
+import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
 
 const opened: (() => unknown)[] = [];
@@ -136,7 +137,7 @@ describe("followOverWebSocket", () => {
     let highest = 0;
     for (let turn = 0; turn < 200; turn++) {
       for (let i = 0; i < 500; i++) bus.publish("s", { message: "x".repeat(500), agent: `a${i % 3}` });
-      await new Promise(setImmediate);
+      await nextTurn();
       highest = Math.max(highest, peer!.bufferedAmount);
     }
     expect(highest).toBeLessThan(1.5 * 1024 * 1024);
@@ -160,7 +161,7 @@ describe("followOverWebSocket", () => {
     const gone = new Promise((resolve) => [...server.clients][0]!.on("close", resolve));
     while (bus.stats().followers > 0) {
       for (let i = 0; i < 500; i++) bus.publish("s", { message: "x".repeat(500) });
-      await new Promise(setImmediate);
+      await nextTurn();
     }
     await gone;
   });

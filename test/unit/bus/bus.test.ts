@@ -11,28 +11,23 @@ import {
   withAgent,
 } from "session-progress";
 import { collect } from "session-progress/testing";
-import {
-  agentEvent,
-  epochOf,
-  faultsOf,
-  listen,
-  nextTurn,
-  positions,
-  say,
-  untyped,
-  warningsOf,
-} from "../../support/events.ts";
+import { recordErrors } from "../../support/error-hook.ts";
+import { settled } from "../../support/event-loop.ts";
+import { asAgentEvent, describeEvent, epochOf, positionsOf } from "../../support/events.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
+import { warningsDuring } from "../../support/warnings.ts";
 
 describe("reporting to a session", () => {
   it("is the same by publish, reporter, run and sink", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message: "publish" })).toBe(true);
     expect(bus.reporter("s").report({ message: "reporter" })).toBe(true);
     expect(bus.run("s", () => reportProgress({ message: "run" }))).toBe(true);
     expect(createReporter(bus.sink("s")).report({ message: "sink" })).toBe(true);
-    expect(entries.map(say)).toEqual(["publish", "reporter", "run", "sink"]);
-    expect(positions(entries)).toEqual([1, 2, 3, 4]);
+    expect(entries.map(describeEvent)).toEqual(["publish", "reporter", "run", "sink"]);
+    expect(positionsOf(entries)).toEqual([1, 2, 3, 4]);
     expect(new Set(entries.map(epochOf)).size).toBe(1);
   });
 
@@ -40,8 +35,8 @@ describe("reporting to a session", () => {
     const { publish, subscribe, follow, run, reporter, sink, start, end, stats, flush, close, on } =
       createEventBus();
     const heard: string[] = [];
-    on("event", (_id, entry) => void heard.push(say(entry)));
-    subscribe("s", (entry) => void heard.push(say(entry)));
+    on("event", (_id, entry) => void heard.push(describeEvent(entry)));
+    subscribe("s", (entry) => void heard.push(describeEvent(entry)));
     publish("s", { message: "1" });
     run("s", () => reportProgress({ message: "2" }));
     reporter("s").report({ message: "3" });
@@ -57,7 +52,7 @@ describe("reporting to a session", () => {
 
   it("is synchronous: a test asserts on the next line", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "m" });
     expect(entries).toHaveLength(1);
   });
@@ -67,7 +62,7 @@ describe("reporting to a session", () => {
     const before = BigInt(Date.now()) << 20n;
     const epoch = BigInt(bus.reporter("s").epoch!);
     expect(epoch >= before && epoch < 1n << 62n && epoch >> 20n <= BigInt(Date.now())).toBe(true);
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.publish("s", {});
     expect(entries[0]?.id).toBe(`${epoch}-1`);
     expect(entries[0]).toSatisfy(Object.isFrozen);
@@ -75,14 +70,14 @@ describe("reporting to a session", () => {
 
   it("of one bus reaches nobody at another", () => {
     const [one, other] = [createEventBus(), createEventBus()];
-    const entries = listen(other, "s");
+    const entries = recordEntries(other, "s");
     one.publish("s", {});
     expect(entries).toEqual([]);
   });
 
   it("returns or throws from run what the function does, and ends nothing", async () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.run("s", () => 1)).toBe(1);
     await expect(bus.run("s", () => Promise.reject(new Error("async")))).rejects.toThrow("async");
     expect(() =>
@@ -96,7 +91,7 @@ describe("reporting to a session", () => {
 
   it("takes events of another reporter into a sink, as they are", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const sink = bus.sink("s");
     const event = {
       t: "agent_event",
@@ -143,7 +138,7 @@ describe("a malformed session id", () => {
   it.each(bad)("(%j) counts as a bad report in publish", (given) => {
     const bus = createEventBus();
     const id: string = untyped(given);
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     expect(bus.publish(id, {})).toBe(false);
     expect(faults.map(String)).toEqual([
       expect.stringMatching(/^TypeError: Expected `sessionId` to be 1 to 128 of /),
@@ -172,10 +167,10 @@ describe("subscribe", () => {
   it('starts with what comes next, or with what `after` says: "start", an id', () => {
     const bus = createEventBus();
     for (const message of ["1", "2", "3"]) bus.publish("s", { message });
-    const all = listen(bus, "s");
+    const all = recordEntries(bus, "s");
     const heard = (after?: string): string[] => {
       const said: string[] = [];
-      bus.subscribe("s", (entry) => void said.push(say(entry)), { after });
+      bus.subscribe("s", (entry) => void said.push(describeEvent(entry)), { after });
       return said;
     };
     const [fresh, now, start, second] = [heard(), heard("now"), heard("start"), heard(all[1]?.id)];
@@ -192,31 +187,31 @@ describe("subscribe", () => {
     bus.publish("s", { message: "1" });
     const heard: SessionEntry[] = [];
     bus.subscribe("s", (entry) => void heard.push(entry), { after: "123-7" });
-    expect(heard.map(say)).toEqual(["gap reset", "1"]);
-    expect(positions(heard)).toEqual([0, 1]);
+    expect(heard.map(describeEvent)).toEqual(["gap reset", "1"]);
+    expect(positionsOf(heard)).toEqual([0, 1]);
     expect(heard[0]?.event).toEqual({ t: "gap", reason: "reset" });
   });
 
   it("sees every entry live, whatever the history keeps", () => {
     const bus = createEventBus({ history: { maxEvents: 1 } });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     for (let i = 0; i < 100; i++) bus.publish("s", { message: `${i}` });
-    expect(positions(entries)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(positionsOf(entries)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
   });
 
   it("delivers reports made by a listener after the current one, in the same order to all", () => {
     const bus = createEventBus();
     const order: string[] = [];
     bus.subscribe("s", (entry) => {
-      order.push(`first ${say(entry)}`);
-      if (say(entry) === "1") {
+      order.push(`first ${describeEvent(entry)}`);
+      if (describeEvent(entry) === "1") {
         expect(bus.publish("s", { message: "2" })).toBe(true);
         bus.publish("s", { message: "3" });
         order.push("first is done with 1");
       }
-      if (say(entry) === "2") bus.publish("s", { message: "4" });
+      if (describeEvent(entry) === "2") bus.publish("s", { message: "4" });
     });
-    bus.subscribe("s", (entry) => void order.push(`second ${say(entry)}`));
+    bus.subscribe("s", (entry) => void order.push(`second ${describeEvent(entry)}`));
     bus.publish("s", { message: "1" });
     expect(order).toEqual([
       "first 1",
@@ -233,12 +228,12 @@ describe("subscribe", () => {
 
   it("delivers across sessions that report to each other", () => {
     const bus = createEventBus();
-    const [a, b] = [listen(bus, "a"), listen(bus, "b")];
-    bus.subscribe("a", (entry) => a.length < 5 && bus.publish("b", { message: say(entry) }));
-    bus.subscribe("b", (entry) => void bus.publish("a", { message: `${say(entry)}'` }));
+    const [a, b] = [recordEntries(bus, "a"), recordEntries(bus, "b")];
+    bus.subscribe("a", (entry) => a.length < 5 && bus.publish("b", { message: describeEvent(entry) }));
+    bus.subscribe("b", (entry) => void bus.publish("a", { message: `${describeEvent(entry)}'` }));
     bus.publish("a", { message: "x" });
-    expect(a.map(say)).toEqual(["x", "x'", "x''", "x'''", "x''''"]);
-    expect(b.map(say)).toEqual(["x", "x'", "x''", "x'''"]);
+    expect(a.map(describeEvent)).toEqual(["x", "x'", "x''", "x'''", "x''''"]);
+    expect(b.map(describeEvent)).toEqual(["x", "x'", "x''", "x'''"]);
   });
 
   it("runs listeners under no ambient reporter", () => {
@@ -268,10 +263,10 @@ describe("subscribe", () => {
     bus.on("error", (error, sessionId) => void told.push(error.message, sessionId));
     bus.publish("s", { message: "1" });
     bus.subscribe("s", listener, { after: "start" });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message: "2" })).toBe(true);
-    await nextTurn();
-    expect(entries.map(say)).toEqual(["1", "2"]);
+    await settled();
+    expect(entries.map(describeEvent)).toEqual(["1", "2"]);
     expect(told).toEqual(["boom", "s", "boom", "s"]);
   });
 
@@ -280,7 +275,7 @@ describe("subscribe", () => {
     bus.subscribe("s", () => {
       throw new Error("boom");
     });
-    const warnings = await warningsOf(() => {
+    const warnings = await warningsDuring(() => {
       bus.publish("s", {});
       bus.publish("s", {});
     });
@@ -291,13 +286,13 @@ describe("subscribe", () => {
     const bus = createEventBus();
     const heard: string[] = [];
     bus.subscribe("s", (entry) => {
-      heard.push(`a ${say(entry)}`);
+      heard.push(`a ${describeEvent(entry)}`);
       stopB();
       stopA();
     });
-    const stopA = bus.subscribe("s", (entry) => void heard.push(`A ${say(entry)}`));
-    const stopB = bus.subscribe("s", (entry) => void heard.push(`B ${say(entry)}`));
-    bus.subscribe("s", (entry) => void heard.push(`z ${say(entry)}`));
+    const stopA = bus.subscribe("s", (entry) => void heard.push(`A ${describeEvent(entry)}`));
+    const stopB = bus.subscribe("s", (entry) => void heard.push(`B ${describeEvent(entry)}`));
+    bus.subscribe("s", (entry) => void heard.push(`z ${describeEvent(entry)}`));
     bus.publish("s", { message: "1" });
     expect(heard).toEqual(["a 1", "z 1"]);
   });
@@ -308,8 +303,8 @@ describe("subscribe", () => {
     const stop = bus.subscribe("s", () => {
       stop();
       bus.publish("s", { message: "2" });
-      bus.subscribe("s", (entry) => void now.push(say(entry)));
-      bus.subscribe("s", (entry) => void start.push(say(entry)), { after: "start" });
+      bus.subscribe("s", (entry) => void now.push(describeEvent(entry)));
+      bus.subscribe("s", (entry) => void start.push(describeEvent(entry)), { after: "start" });
       bus.publish("s", { message: "3" });
     });
     bus.publish("s", { message: "1" });
@@ -319,7 +314,7 @@ describe("subscribe", () => {
 
   it("may be stopped twice", () => {
     const bus = createEventBus();
-    const other = listen(bus, "s");
+    const other = recordEntries(bus, "s");
     const stop = bus.subscribe("s", () => undefined);
     stop();
     stop();
@@ -334,9 +329,9 @@ describe("subscribe", () => {
     const heard: string[] = [];
     const controller = new AbortController();
     const options = { after: "start", signal: controller.signal };
-    bus.subscribe("s", (entry) => heard.push(say(entry)) === 2 && controller.abort(), options);
+    bus.subscribe("s", (entry) => heard.push(describeEvent(entry)) === 2 && controller.abort(), options);
     bus.publish("s", { message: "4" });
-    bus.subscribe("s", (entry) => void heard.push(say(entry)), options);
+    bus.subscribe("s", (entry) => void heard.push(describeEvent(entry)), options);
     expect(heard).toEqual(["1", "2"]);
     expect(bus.stats().followers).toBe(0);
   });
@@ -345,9 +340,13 @@ describe("subscribe", () => {
     const bus = createEventBus();
     bus.publish("s", { message: "1" });
     const heard: string[] = [];
-    bus.subscribe("s", (entry) => heard.push(say(entry)) === 1 && bus.publish("s", { message: "2" }), {
-      after: "start",
-    });
+    bus.subscribe(
+      "s",
+      (entry) => heard.push(describeEvent(entry)) === 1 && bus.publish("s", { message: "2" }),
+      {
+        after: "start",
+      },
+    );
     bus.publish("s", { message: "3" });
     expect(heard).toEqual(["1", "2", "3"]);
   });
@@ -363,10 +362,10 @@ describe("subscribe", () => {
 describe("the end of a session", () => {
   it("is the last entry, and listeners are let go", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "1" });
     bus.end("s", { status: "failed", message: "sorry", data: { code: 7 } });
-    expect(entries.map(say)).toEqual(["1", "end failed"]);
+    expect(entries.map(describeEvent)).toEqual(["1", "end failed"]);
     const end = entries[1]!.event;
     expect(Object.entries(end)).toEqual([
       ["t", "session_end"],
@@ -381,19 +380,19 @@ describe("the end of a session", () => {
 
   it("is won by the first", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.end("s", { status: "cancelled" });
     bus.end("s", { status: "failed" });
     void bus.sink("other").end?.({ status: "failed" });
-    expect(entries.map(say)).toEqual(["end cancelled"]);
+    expect(entries.map(describeEvent)).toEqual(["end cancelled"]);
   });
 
   it("of a session that nobody knows is its entry 1", async () => {
     const bus = createEventBus();
     bus.end("s");
     const entries = await collect(bus.follow("s"));
-    expect(entries.map(say)).toEqual(["end completed"]);
-    expect(positions(entries)).toEqual([1]);
+    expect(entries.map(describeEvent)).toEqual(["end completed"]);
+    expect(positionsOf(entries)).toEqual([1]);
   });
 
   it("has publish refuse, without opening the session again", () => {
@@ -403,7 +402,7 @@ describe("the end of a session", () => {
     bus.end("s");
     expect(bus.publish("s", {})).toBe(false);
     expect(drops).toEqual([["s", "ended"]]);
-    expect(listen(bus, "s").map(say)).toEqual(["end completed"]);
+    expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["end completed"]);
   });
 
   it('is delivered to who subscribes with "now" afterwards', () => {
@@ -411,19 +410,19 @@ describe("the end of a session", () => {
     bus.publish("s", {});
     bus.end("s");
     const heard: string[] = [];
-    bus.subscribe("s", (entry) => void heard.push(say(entry)));
+    bus.subscribe("s", (entry) => void heard.push(describeEvent(entry)));
     expect(heard).toEqual(["end completed"]);
     expect(bus.stats().followers).toBe(0);
   });
 
   it("comes before what a listener reports when it sees the end: that is too late", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const answers: boolean[] = [];
     bus.subscribe("s", () => void answers.push(bus.publish("s", { message: "too late" })));
     bus.end("s");
     expect(answers).toEqual([false]);
-    expect(entries.map(say)).toEqual(["end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["end completed"]);
   });
 
   it.each([{ status: untyped("done") }, { status: untyped(null) }])("refuses %j", (options) => {
@@ -436,10 +435,10 @@ describe("the end of a session", () => {
 
   it.each([false, true])("goes out without its bad parts (strict: %j)", (strict) => {
     const bus = createEventBus({ strict });
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.end("s", { message: untyped(42), data: 1n });
-    expect(entries.map(say)).toEqual(["end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["end completed"]);
     expect(entries[0]?.event).not.toHaveProperty("data");
     expect(faults.map(String)).toEqual([
       "TypeError: Expected `message` to be a string, got 42",
@@ -449,8 +448,8 @@ describe("the end of a session", () => {
 
   it("goes out cut when its message is too long", () => {
     const bus = createEventBus({ maxEventBytes: 1_024, strict: true });
-    faultsOf(bus);
-    const entries = listen(bus, "s");
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.end("s", { message: "x".repeat(5_000), data: "y".repeat(5_000) });
     const end = entries[0]!.event;
     expect(end).toMatchObject({ t: "session_end", msg: expect.stringMatching(/^x+…$/) });
@@ -478,11 +477,11 @@ describe("a session id used again after its end", () => {
     const bus = createEventBus();
     bus.publish("s", { message: "old" });
     bus.end("s");
-    const [old] = listen(bus, "s");
+    const [old] = recordEntries(bus, "s");
     again(bus);
-    const entries = listen(bus, "s");
-    expect(say(entries[0]!)).toBe("new");
-    expect(positions(entries)[0]).toBe(1);
+    const entries = recordEntries(bus, "s");
+    expect(describeEvent(entries[0]!)).toBe("new");
+    expect(positionsOf(entries)[0]).toBe(1);
     expect(epochOf(entries[0]) > epochOf(old)).toBe(true);
   });
 
@@ -508,7 +507,7 @@ describe("a session id used again after its end", () => {
     bus.end("s");
     bus.publish("s", {});
     bus.reporter("s");
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(kept.report({})).toBe(false);
     expect(kept.run(() => withAgent("a", () => reportProgress({})))).toBe(false);
     expect(sink.report({})).toBe(false);
@@ -521,23 +520,23 @@ describe("a session id used again after its end", () => {
   it("leaves followers of the old incarnation at its end", async () => {
     const bus = createEventBus();
     const old: string[] = [];
-    bus.subscribe("s", (entry) => void old.push(say(entry)));
+    bus.subscribe("s", (entry) => void old.push(describeEvent(entry)));
     const following = collect(bus.follow("s"));
     bus.publish("s", { message: "1" });
     bus.end("s");
     bus.run("s", () => reportProgress({ message: "new" }));
     expect(old).toEqual(["1", "end completed"]);
-    expect((await following).map(say)).toEqual(["1", "end completed"]);
+    expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
   it("resets who comes back with an id of the old incarnation", () => {
     const bus = createEventBus();
     bus.publish("s", {});
     bus.end("s");
-    const after = listen(bus, "s")[0]!.id;
+    const after = recordEntries(bus, "s")[0]!.id;
     bus.run("s", () => reportProgress({ message: "new" }));
     const heard: string[] = [];
-    bus.subscribe("s", (entry) => void heard.push(say(entry)), { after });
+    bus.subscribe("s", (entry) => void heard.push(describeEvent(entry)), { after });
     expect(heard).toEqual(["gap reset", "new"]);
   });
 });
@@ -546,20 +545,20 @@ describe("bus.reporter with an epoch", () => {
   it("reports to this incarnation only", () => {
     const bus = createEventBus();
     const { epoch } = bus.reporter("s");
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.reporter("s", { epoch }).report({ message: "same" })).toBe(true);
     bus.end("s");
     bus.publish("s", {});
     bus.reporter("s").report({ message: "next" });
     expect(bus.reporter("s", { epoch }).report({ message: "late" })).toBe(false);
     expect(bus.reporter("s", { epoch }).epoch).toBe(epoch);
-    expect(entries.map(say)).toEqual(["same", "end completed"]);
-    expect(listen(bus, "s").map(say)).toEqual(["next"]);
+    expect(entries.map(describeEvent)).toEqual(["same", "end completed"]);
+    expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["next"]);
   });
 
   it.each(["1", "0", "no epoch"])("refuses for a session nobody has opened (%s)", (epoch) => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.reporter("s", { epoch }).report({})).toBe(false);
     expect(entries).toEqual([]);
     expect(bus.stats().sessions).toBe(0);
@@ -571,7 +570,7 @@ describe("close", () => {
     const bus = createEventBus();
     const drops: unknown[] = [];
     bus.on("drop", (...args) => void drops.push(args));
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const kept = bus.reporter("s");
     await bus.close();
     expect(kept.report({})).toBe(false);
@@ -590,7 +589,7 @@ describe("close", () => {
 
   it("is idempotent, and leaves nothing", async () => {
     const bus = createEventBus();
-    listen(bus, "s");
+    recordEntries(bus, "s");
     bus.publish("s", { message: "m" });
     bus.publish("ended", {});
     bus.end("ended");
@@ -603,7 +602,7 @@ describe("close", () => {
     const bus = createEventBus();
     bus.publish("s", {});
     await bus.close();
-    expect(listen(bus, "s")).toEqual([]);
+    expect(recordEntries(bus, "s")).toEqual([]);
     expect(await collect(bus.follow("s"))).toEqual([]);
   });
 
@@ -683,8 +682,8 @@ describe("the agent of bus.reporter", () => {
   it("is checked", () => {
     expect(() => createEventBus().reporter("s", { agent: "" })).toThrow(/^Expected `agent` to be a string/);
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.reporter("s", { agent: "codesmith" }).report({});
-    expect(agentEvent(entries[0]).agent).toBe("codesmith");
+    expect(asAgentEvent(entries[0]).agent).toBe("codesmith");
   });
 });

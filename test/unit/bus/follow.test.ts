@@ -1,68 +1,73 @@
 import { getEventListeners } from "node:events";
-import { setImmediate as immediate } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createEventBus, reportProgress, type SessionEntry } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
-import { listen, nextTurn, positions, readAll, say, untyped } from "../../support/events.ts";
+import { nextTurn, settled } from "../../support/event-loop.ts";
+import { describeEvent, positionsOf } from "../../support/events.ts";
+import { readEntries, recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 
-function filled(...messages: string[]) {
+function busWith(...messages: string[]) {
   const bus = createEventBus();
   for (const message of messages) bus.publish("s", { message });
-  return { bus, ids: readAll(bus, "s").map(({ id }) => id) };
+  return { bus, ids: readEntries(bus, "s").map(({ id }) => id) };
 }
 
 describe("follow", () => {
   it("reads from the start, then live, until the end", async () => {
-    const { bus } = filled("1", "2");
+    const { bus } = busWith("1", "2");
     const following = collect(bus.follow("s"));
-    await nextTurn();
+    await settled();
     bus.publish("s", { message: "3" });
-    await nextTurn();
+    await settled();
     bus.publish("s", { message: "4" });
     bus.end("s");
     const entries = await following;
-    expect(entries.map(say)).toEqual(["1", "2", "3", "4", "end completed"]);
-    expect(positions(entries)).toEqual([1, 2, 3, 4, 5]);
+    expect(entries.map(describeEvent)).toEqual(["1", "2", "3", "4", "end completed"]);
+    expect(positionsOf(entries)).toEqual([1, 2, 3, 4, 5]);
     expect(bus.stats().followers).toBe(0);
   });
 
   it("waits for a session that nobody has opened", async () => {
     const bus = createEventBus();
     const following = collect(bus.follow("s"));
-    await nextTurn();
+    await settled();
     expect(bus.stats()).toMatchObject({ sessions: 0, followers: 1 });
     bus.run("s", () => reportProgress({ message: "1" }));
     bus.end("s");
-    expect((await following).map(say)).toEqual(["1", "end completed"]);
+    expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
   it("goes on after an id, exactly", async () => {
-    const { bus, ids } = filled("1", "2", "3");
+    const { bus, ids } = busWith("1", "2", "3");
     for (const [seen, after] of ids.entries()) {
       const left = 3 - seen - 1;
       if (left > 0) expect(await collect(bus.follow("s", { after }), left)).toHaveLength(left);
     }
     bus.end("s");
-    expect((await collect(bus.follow("s", { after: ids[1] }))).map(say)).toEqual(["3", "end completed"]);
+    expect((await collect(bus.follow("s", { after: ids[1] }))).map(describeEvent)).toEqual([
+      "3",
+      "end completed",
+    ]);
   });
 
   it('starts now with "now": where it was made, not where it is first read', async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     const now = bus.follow("s", { after: "now" });
     bus.publish("s", { message: "2" });
     bus.end("s");
-    expect((await collect(now)).map(say)).toEqual(["2", "end completed"]);
-    expect((await collect(bus.follow("s", { after: "now" }))).map(say)).toEqual(["end completed"]);
+    expect((await collect(now)).map(describeEvent)).toEqual(["2", "end completed"]);
+    expect((await collect(bus.follow("s", { after: "now" }))).map(describeEvent)).toEqual(["end completed"]);
   });
 
   it("reads nothing after the end's own id", async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     bus.end("s");
-    const after = listen(bus, "s").at(-1)?.id;
+    const after = recordEntries(bus, "s").at(-1)?.id;
     const iterator = bus.follow("s", { after })[Symbol.asyncIterator]();
     const pending = iterator.next();
-    await nextTurn();
+    await settled();
     await iterator.return?.();
     expect(await pending).toEqual({ done: true, value: undefined });
   });
@@ -70,9 +75,9 @@ describe("follow", () => {
   it.each(["9-9", "x", "1-99999999999999999999", "🐢"])(
     "resets for %s, then reads from the start",
     async (after) => {
-      const { bus } = filled("1");
+      const { bus } = busWith("1");
       bus.end("s");
-      expect((await collect(bus.follow("s", { after }))).map(say)).toEqual([
+      expect((await collect(bus.follow("s", { after }))).map(describeEvent)).toEqual([
         "gap reset",
         "1",
         "end completed",
@@ -89,7 +94,7 @@ describe("follow", () => {
     for (let i = 1; i <= 10; i++) bus.publish("s", { message: `${i}` });
     const gap = { t: "gap", reason: "behind", missed: 6 };
     expect(await iterator.next()).toMatchObject({ value: { event: gap, id: expect.stringMatching(/-6$/) } });
-    expect(say((await iterator.next()).value as SessionEntry)).toBe("7");
+    expect(describeEvent((await iterator.next()).value as SessionEntry)).toBe("7");
     expect(gaps).toEqual([["s", gap]]);
     await iterator.return?.();
   });
@@ -102,13 +107,13 @@ describe("follow", () => {
     bus.publish("s", { message: "2" });
     bus.end("s");
     const results = await Promise.all(reads);
-    expect(results.map(({ value }) => (value === undefined ? "done" : say(value as SessionEntry)))).toEqual([
-      ...["1", "2", "end completed", "done"],
-    ]);
+    expect(
+      results.map(({ value }) => (value === undefined ? "done" : describeEvent(value as SessionEntry))),
+    ).toEqual([...["1", "2", "end completed", "done"]]);
   });
 
   it("has a cursor for each iteration", async () => {
-    const { bus } = filled("1", "2");
+    const { bus } = busWith("1", "2");
     bus.end("s");
     const followed = bus.follow("s");
     const [one, other] = await Promise.all([collect(followed), collect(followed)]);
@@ -123,48 +128,48 @@ describe("follow", () => {
   });
 
   it("leaves nothing when the loop is left", async () => {
-    const { bus } = filled("1", "2");
+    const { bus } = busWith("1", "2");
     const entries = await collect(bus.follow("s"), 1);
-    expect(entries.map(say)).toEqual(["1"]);
+    expect(entries.map(describeEvent)).toEqual(["1"]);
     expect(bus.stats().followers).toBe(0);
   });
 
   it("stops quietly when its signal aborts, before or while it waits", async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     const controller = new AbortController();
     const { signal } = controller;
     const following = collect(bus.follow("s", { signal }));
-    await nextTurn();
+    await settled();
     controller.abort();
-    expect((await following).map(say)).toEqual(["1"]);
+    expect((await following).map(describeEvent)).toEqual(["1"]);
     expect(await collect(bus.follow("s", { signal }))).toEqual([]);
     expect(bus.stats().followers).toBe(0);
   });
 
   it("stops quietly when the bus closes", async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     const following = collect(bus.follow("s"));
-    await nextTurn();
+    await settled();
     await bus.close();
-    expect((await following).map(say)).toEqual(["1"]);
+    expect((await following).map(describeEvent)).toEqual(["1"]);
   });
 
   it("does not stop for disconnect: an iterator is no connection", async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     const following = collect(bus.follow("s"));
     bus.disconnect("s");
     bus.disconnect("nobody");
     bus.end("s");
-    expect((await following).map(say)).toEqual(["1", "end completed"]);
+    expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
   it("reads lagging into a new incarnation's time: a gap, then the end of its own", async () => {
-    const { bus } = filled("1", "2", "3");
+    const { bus } = busWith("1", "2", "3");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     bus.end("s");
     bus.run("s", () => reportProgress({ message: "new" }));
     const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
-    expect(rest.map(say)).toEqual(["gap behind 3", "end completed"]);
+    expect(rest.map(describeEvent)).toEqual(["gap behind 3", "end completed"]);
   });
 
   it.each([untyped(5), untyped(null)])("refuses %j as `after`", (after) => {
@@ -186,7 +191,7 @@ describe("a signal that outlives what follows with it", () => {
     follow(bus, signal);
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
     bus.end("s");
-    await nextTurn();
+    await settled();
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
@@ -218,7 +223,7 @@ describe("fake timers in a user's tests", () => {
     const following = collect(bus.follow("s"), 2);
     bus.publish("s", { message: "1" });
     bus.publish("s", { message: "2" });
-    expect((await following).map(say)).toEqual(["1", "2"]);
+    expect((await following).map(describeEvent)).toEqual(["1", "2"]);
     await bus.flush();
     await bus.close({ graceMs: 1 });
   });
@@ -228,14 +233,14 @@ describe("fake timers in a user's tests", () => {
     const bus = createEventBus({ retentionMs: 10 });
     bus.publish("s", { message: "gone soon" });
     bus.end("s");
-    while (bus.stats().sessions > 0) await immediate();
-    expect(listen(bus, "s").map(say)).toEqual(["gap behind 1", "end completed"]);
+    while (bus.stats().sessions > 0) await nextTurn();
+    expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "end completed"]);
   });
 
   it("set the time of events", () => {
     vi.useFakeTimers({ now: new Date("2026-11-22T08:37:06.927Z") });
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.publish("s", {});
     expect(entries[0]?.event).toMatchObject({ ts: "2026-11-22T08:37:06.927Z" });
   });
@@ -247,17 +252,17 @@ describe("a listener that waits for a session that was forgotten", () => {
     const reporter = bus.reporter("s");
     for (const message of ["1", "2", "3"]) reporter.report({ message });
     for (const id of ["a", "b", "c"]) bus.publish(id, {});
-    expect(readAll(bus, "s")).toEqual([]);
-    const entries = listen(bus, "s");
+    expect(readEntries(bus, "s")).toEqual([]);
+    const entries = recordEntries(bus, "s");
     expect(reporter.report({ message: "late" })).toBe(true);
-    expect(entries.map(say)).toEqual(["gap behind 3", "late"]);
-    expect(positions(entries)).toEqual([3, 4]);
+    expect(entries.map(describeEvent)).toEqual(["gap behind 3", "late"]);
+    expect(positionsOf(entries)).toEqual([3, 4]);
   });
 });
 
 describe("disconnect", () => {
   it("asks `where` about connections only, and leaves iterators alone", async () => {
-    const { bus } = filled("1");
+    const { bus } = busWith("1");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     await iterator.next();
     const request = new Request("http://localhost/?session_id=s");
@@ -269,7 +274,7 @@ describe("disconnect", () => {
     bus.disconnect("s");
     const next = iterator.next();
     bus.publish("s", { message: "2" });
-    expect(say((await next).value as SessionEntry)).toBe("2");
+    expect(describeEvent((await next).value as SessionEntry)).toBe("2");
     await iterator.return?.();
   });
 });
@@ -281,7 +286,7 @@ describe("flush", () => {
     const read = iterator.next();
     bus.publish("s", { message: "1" });
     await bus.flush();
-    expect(say((await read).value as SessionEntry)).toBe("1");
+    expect(describeEvent((await read).value as SessionEntry)).toBe("1");
     await iterator.return?.();
   });
 });

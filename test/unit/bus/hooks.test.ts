@@ -1,14 +1,18 @@
 import { describe, expect, it, vi } from "vitest";
 import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
-import { faultsOf, nextTurn, say, untyped, warningsOf } from "../../support/events.ts";
+import { recordErrors } from "../../support/error-hook.ts";
+import { settled } from "../../support/event-loop.ts";
+import { describeEvent } from "../../support/events.ts";
+import { untyped } from "../../support/untyped.ts";
+import { warningsDuring } from "../../support/warnings.ts";
 
 describe("hooks", () => {
   it("tell of events, ends, gaps, drops and errors, each with its session", () => {
     const bus = createEventBus({ history: { maxEvents: 1 } });
     const told: unknown[] = [];
-    bus.on("event", (sessionId, entry) => void told.push(["event", sessionId, say(entry)]));
+    bus.on("event", (sessionId, entry) => void told.push(["event", sessionId, describeEvent(entry)]));
     bus.on("end", (sessionId, { status }) => void told.push(["end", sessionId, status]));
-    bus.on("gap", (sessionId, gap) => void told.push(["gap", sessionId, say(gap)]));
+    bus.on("gap", (sessionId, gap) => void told.push(["gap", sessionId, describeEvent(gap)]));
     bus.on("drop", (sessionId, reason) => void told.push(["drop", sessionId, reason]));
     bus.on("error", (error, sessionId) => void told.push(["error", sessionId, error.name]));
     bus.publish("s", { message: "1" });
@@ -106,7 +110,7 @@ describe("hooks", () => {
     ["reject", () => Promise.reject(new Error("hook"))],
   ])("that %s are told to `error` and hurt nobody", async (_how, hook) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const after = vi.fn();
     for (const name of ["event", "end", "drop"] as const) {
       bus.on(name, hook);
@@ -115,7 +119,7 @@ describe("hooks", () => {
     expect(bus.publish("s", {})).toBe(true);
     bus.end("s");
     bus.publish("s", {});
-    await nextTurn();
+    await settled();
     expect(after).toHaveBeenCalledTimes(4);
     expect(faults.map(({ message }) => message)).toEqual(Array(4).fill("hook"));
   });
@@ -124,7 +128,7 @@ describe("hooks", () => {
 describe("the error hook", () => {
   it("without listeners never throws: the process is warned once", async () => {
     const bus = createEventBus();
-    const warnings = await warningsOf(() => {
+    const warnings = await warningsDuring(() => {
       expect(bus.publish("s", { progress: NaN })).toBe(true);
       expect(bus.publish("s", { progress: -1 })).toBe(true);
     });
@@ -140,7 +144,7 @@ describe("the error hook", () => {
     });
     bus.on("error", hook);
     bus.on("error", () => Promise.reject(new Error("again")));
-    const warnings = await warningsOf(() => {
+    const warnings = await warningsDuring(() => {
       expect(bus.publish("s", { progress: NaN })).toBe(true);
       expect(bus.publish("s", { progress: NaN })).toBe(true);
     });

@@ -3,7 +3,7 @@ import { setImmediate as immediate, setTimeout as delay } from "node:timers/prom
 import { describe, expect, it } from "vitest";
 import { bindReporter, createEventBus, reportProgress, type SessionEntry, withAgent } from "session-progress";
 import { collect } from "session-progress/testing";
-import { agentEvent, positions } from "../../support/events.ts";
+import { asAgentEvent, positionsOf } from "../../support/events.ts";
 
 const SESSIONS = 500;
 
@@ -75,9 +75,9 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
       const entries = await followed[i]!;
       const count = expected[i]!;
       expect(entries).toEqual(listened[i]);
-      expect(positions(entries)).toEqual(Array.from({ length: count + 1 }, (_, n) => n + 1));
+      expect(positionsOf(entries)).toEqual(Array.from({ length: count + 1 }, (_, n) => n + 1));
       expect(entries.at(-1)?.event.t).toBe("session_end");
-      const reports = entries.slice(0, -1).map(agentEvent);
+      const reports = entries.slice(0, -1).map(asAgentEvent);
       expect(reports.map(({ msg }) => Number(msg))).toEqual(Array.from({ length: count }, (_, n) => n));
       expect(new Set(reports.map(({ data }) => data))).toEqual(new Set([id]));
     }
@@ -107,8 +107,8 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
     );
     for (const [i, id] of outer.entries()) {
       const [own, other] = await Promise.all([collect(bus.follow(id)), collect(bus.follow(`inner-${i}`))]);
-      expect(own.slice(0, -1).map((entry) => agentEvent(entry).data)).toEqual([id, id]);
-      expect(other.slice(0, -1).map((entry) => agentEvent(entry).data)).toEqual([`inner-${i}`]);
+      expect(own.slice(0, -1).map((entry) => asAgentEvent(entry).data)).toEqual([id, id]);
+      expect(other.slice(0, -1).map((entry) => asAgentEvent(entry).data)).toEqual([`inner-${i}`]);
     }
   });
 });

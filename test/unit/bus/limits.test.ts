@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { createEventBus, reportProgress, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
-import { deferred, epochOf, listen, positions, readAll, say, until } from "../../support/events.ts";
+import { deferred } from "../../support/deferred.ts";
+import { describeEvent, epochOf, positionsOf } from "../../support/events.ts";
+import { eventually } from "../../support/eventually.ts";
+import { readEntries, recordEntries } from "../../support/session-entries.ts";
 
 function dropsOf(bus: SessionEventBus): unknown[] {
   const drops: unknown[] = [];
@@ -19,8 +22,8 @@ describe("maxSessions", () => {
     bus.publish("newer", { message: "kept" });
     bus.publish("one-more", {});
     expect(bus.stats().sessions).toBeLessThanOrEqual(3);
-    const tombstone = readAll(bus, "ended");
-    expect(tombstone.map(say)).toEqual(["gap behind 1", "end failed"]);
+    const tombstone = readEntries(bus, "ended");
+    expect(tombstone.map(describeEvent)).toEqual(["gap behind 1", "end failed"]);
     expect(tombstone[1]?.event).toMatchObject({ msg: "why" });
     expect(drops).toEqual([]);
   });
@@ -28,31 +31,31 @@ describe("maxSessions", () => {
   it("evicts what was not reported to for longest next, and never what is followed", () => {
     const bus = createEventBus({ maxSessions: 30 });
     for (let i = 0; i < 30; i++) bus.publish(`s-${i}`, { message: "1" });
-    const followed = listen(bus, "s-0");
+    const followed = recordEntries(bus, "s-0");
     bus.publish("s-1", { message: "2" });
     bus.publish("new", {});
     expect(bus.stats().sessions).toBeLessThanOrEqual(30);
-    expect(readAll(bus, "s-0").map(say)).toEqual(["1"]);
-    expect(readAll(bus, "s-1").map(say)).toEqual(["1", "2"]);
-    expect(readAll(bus, "s-2").map(say)).toEqual(["gap behind 1"]);
-    expect(readAll(bus, "s-29").map(say)).toEqual(["1"]);
-    expect(followed.map(say)).toEqual(["1"]);
+    expect(readEntries(bus, "s-0").map(describeEvent)).toEqual(["1"]);
+    expect(readEntries(bus, "s-1").map(describeEvent)).toEqual(["1", "2"]);
+    expect(readEntries(bus, "s-2").map(describeEvent)).toEqual(["gap behind 1"]);
+    expect(readEntries(bus, "s-29").map(describeEvent)).toEqual(["1"]);
+    expect(followed.map(describeEvent)).toEqual(["1"]);
   });
 
   it("leaves of an evicted session its epoch and head: later reports go on, who is behind gets the gap", () => {
     const bus = createEventBus({ maxSessions: 1 });
     const reporter = bus.reporter("s");
     for (const message of ["1", "2", "3"]) reporter.report({ message });
-    const after = readAll(bus, "s")[0]!.id;
+    const after = readEntries(bus, "s")[0]!.id;
     bus.publish("other", {});
     const behind: string[] = [];
-    const stop = bus.subscribe("s", (entry) => void behind.push(say(entry)), { after });
+    const stop = bus.subscribe("s", (entry) => void behind.push(describeEvent(entry)), { after });
     expect(behind).toEqual(["gap behind 2"]);
     stop();
     expect(reporter.report({ message: "4" })).toBe(true);
-    const entries = readAll(bus, "s");
-    expect(entries.map(say)).toEqual(["gap behind 3", "4"]);
-    expect(positions(entries)).toEqual([3, 4]);
+    const entries = readEntries(bus, "s");
+    expect(entries.map(describeEvent)).toEqual(["gap behind 3", "4"]);
+    expect(positionsOf(entries)).toEqual([3, 4]);
     expect(String(epochOf(entries[0]))).toBe(reporter.epoch);
   });
 
@@ -64,18 +67,18 @@ describe("maxSessions", () => {
     expect(bus.publish("s", { message: "1" })).toBe(false);
     expect(bus.run("s", () => reportProgress({ message: "2" }))).toBe(false);
     expect(drops).toEqual(Array(2).fill(["s", "full"]));
-    expect(readAll(bus, "s")).toEqual([]);
+    expect(readEntries(bus, "s")).toEqual([]);
     stop();
     const reporter = bus.reporter("s");
     let lost = 2;
     // After it found no room, a bus does not look again at once.
     while (!reporter.report({ message: "3" })) lost++;
-    const entries = readAll(bus, "s");
+    const entries = readEntries(bus, "s");
     expect(entries.map(({ event }) => event)).toEqual([
       { t: "gap", reason: "dropped", lost },
       expect.objectContaining({ msg: "3" }),
     ]);
-    expect(positions(entries)).toEqual([1, 2]);
+    expect(positionsOf(entries)).toEqual([1, 2]);
     expect(drops).toHaveLength(lost);
   });
 
@@ -85,9 +88,9 @@ describe("maxSessions", () => {
     bus.publish("busy", {});
     expect(bus.publish("s", {})).toBe(false);
     bus.end("s", { status: "failed" });
-    expect(readAll(bus, "s").map(say)).toEqual(["gap dropped 1", "end failed"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap dropped 1", "end failed"]);
     bus.end("t");
-    expect(readAll(bus, "t").map(say)).toEqual(["end completed"]);
+    expect(readEntries(bus, "t").map(describeEvent)).toEqual(["end completed"]);
   });
 
   it("never refuses a run, which a follower that merely waits cannot hinder", async () => {
@@ -95,15 +98,15 @@ describe("maxSessions", () => {
     for (let i = 0; i < 10; i++) bus.subscribe(`waiting-${i}`, () => undefined);
     const { sessionId, done } = bus.start(() => reportProgress({ message: "goes" }));
     await done;
-    expect(readAll(bus, sessionId).map(say)).toEqual(["goes", "end completed"]);
+    expect(readEntries(bus, sessionId).map(describeEvent)).toEqual(["goes", "end completed"]);
     expect(bus.stats().sessions).toBe(1);
   });
 
   it("bounds stubs and tombstones, too: the oldest is forgotten", () => {
     const bus = createEventBus({ maxSessions: 10 });
     for (let i = 0; i < 100; i++) bus.end(`s-${i}`);
-    expect(readAll(bus, "s-0")).toEqual([]);
-    expect(readAll(bus, "s-99").map(say)).toEqual(["end completed"]);
+    expect(readEntries(bus, "s-0")).toEqual([]);
+    expect(readEntries(bus, "s-99").map(describeEvent)).toEqual(["end completed"]);
   });
 });
 
@@ -139,7 +142,7 @@ describe("a session that had to make room while its run goes on", () => {
     bus.end("s", { status: "failed" });
     expect(aborted()).toBe(true);
     expect((await done).status).toBe("failed");
-    expect(readAll(bus, "s").map(say)).toEqual(["gap behind 1", "end failed"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "end failed"]);
   });
 
   it("keeps its owner", async () => {
@@ -165,7 +168,7 @@ describe("maxTotalBytes", () => {
       for (let i = 0; i < 3; i++) bus.publish(id, { message });
     bus.end("ended");
     bus.subscribe("followed", () => undefined);
-    const sizes = () => ["a", "b", "followed", "ended"].map((id) => readAll(bus, id).length);
+    const sizes = () => ["a", "b", "followed", "ended"].map((id) => readEntries(bus, id).length);
     expect(sizes()).toEqual([3, 3, 3, 4]);
     for (let i = 0; i < 6; i++) bus.publish("new", { message });
     expect(sizes()).toEqual([3, 3, 3, 2]);
@@ -179,19 +182,19 @@ describe("maxTotalBytes", () => {
     const drops = dropsOf(bus);
     const stop = bus.subscribe("busy", () => undefined);
     for (let i = 0; i < 6; i++) bus.publish("busy", { message });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message })).toBe(false);
     expect(drops).toEqual([["s", "full"]]);
     stop();
     let lost = 1;
     while (!bus.publish("s", { message: "fits" })) lost++;
-    expect(entries.map(say)).toEqual([`gap dropped ${lost}`, "fits"]);
+    expect(entries.map(describeEvent)).toEqual([`gap dropped ${lost}`, "fits"]);
     expect(bus.stats()).toMatchObject({ drops: lost });
   });
 
   it("lets one session alone compact instead of being dropped", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 8_000 } });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     for (let i = 0; i < 50; i++) expect(bus.publish("s", { message })).toBe(true);
     expect(entries).toHaveLength(50);
     expect(bus.stats().bytes).toBeLessThanOrEqual(8_000);
@@ -201,7 +204,7 @@ describe("maxTotalBytes", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 50_000 } });
     for (let i = 0; i < 60; i++) bus.end(`s-${i}`, { data: "d".repeat(900) });
     for (let i = 0; i < 100; i++) expect(bus.publish("new", { message: "taken" })).toBe(true);
-    expect(readAll(bus, "s-59").map(say)).toEqual(["end completed"]);
+    expect(readEntries(bus, "s-59").map(describeEvent)).toEqual(["end completed"]);
     expect(bus.stats().bytes).toBeLessThanOrEqual(50_000);
   });
 
@@ -232,7 +235,7 @@ describe("maxTotalBytes", () => {
     expect(old.report({ message })).toBe(false);
     await old.end({ status: "failed", message });
     expect(bus.stats().bytes).toBe(bytes);
-    expect(readAll(bus, "s")).toHaveLength(1);
+    expect(readEntries(bus, "s")).toHaveLength(1);
     await bus.close();
     expect(bus.stats().bytes).toBe(0);
   });
@@ -252,7 +255,7 @@ describe("maxTotalBytes", () => {
       held.resolve();
       await done;
       expect(bus.stats()).toMatchObject({ bytes, events });
-      expect(readAll(bus, "s").map(say)).toEqual([message]);
+      expect(readEntries(bus, "s").map(describeEvent)).toEqual([message]);
       await bus.close();
       expect(bus.stats().bytes).toBe(0);
     },
@@ -280,13 +283,13 @@ describe("retentionMs", () => {
     bus.publish("s", { message: "1" });
     bus.publish("open", { message: "stays" });
     bus.end("s", { status: "cancelled" });
-    expect(readAll(bus, "s").map(say)).toEqual(["1", "end cancelled"]);
-    await until(() => bus.stats().sessions === 1);
-    expect(readAll(bus, "s").map(say)).toEqual(["gap behind 1", "end cancelled"]);
-    expect(readAll(bus, "open").map(say)).toEqual(["stays"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["1", "end cancelled"]);
+    await eventually("one session is left", () => bus.stats().sessions === 1);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "end cancelled"]);
+    expect(readEntries(bus, "open").map(describeEvent)).toEqual(["stays"]);
     expect(bus.publish("s", {})).toBe(false);
     const { epoch } = bus.reporter("s");
-    expect(BigInt(epoch!) > epochOf(readAll(bus, "open")[0]) - (1n << 30n)).toBe(true);
+    expect(BigInt(epoch!) > epochOf(readEntries(bus, "open")[0]) - (1n << 30n)).toBe(true);
   });
 });
 
@@ -295,14 +298,14 @@ describe("idleMs", () => {
     const bus = createEventBus({ idleMs: 20 });
     const reporter = bus.reporter("s");
     reporter.report({ message: "1" });
-    const followed = listen(bus, "followed");
+    const followed = recordEntries(bus, "followed");
     bus.publish("followed", { message: "kept" });
-    await until(() => bus.stats().sessions === 1);
-    expect(readAll(bus, "s").map(say)).toEqual(["gap behind 1"]);
+    await eventually("one session is left", () => bus.stats().sessions === 1);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1"]);
     expect(reporter.report({ message: "2" })).toBe(true);
-    expect(readAll(bus, "s").map(say)).toEqual(["gap behind 1", "2"]);
-    expect(followed.map(say)).toEqual(["kept"]);
-    expect(readAll(bus, "followed").map(say)).toEqual(["kept"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "2"]);
+    expect(followed.map(describeEvent)).toEqual(["kept"]);
+    expect(readEntries(bus, "followed").map(describeEvent)).toEqual(["kept"]);
   });
 });
 
@@ -325,11 +328,11 @@ describe("maxEvents", () => {
       const bus = createEventBus({ history: { maxEvents } });
       bus.publish("s", { agent: "planner", message: "the plan", phase: "decision" });
       for (let i = 0; i < 100; i++) bus.publish("s", { agent: "coder", message: `${i}` });
-      const entries = readAll(bus, "s");
+      const entries = readEntries(bus, "s");
       const kept = entries.filter(({ event }) => event.t !== "gap");
       expect(kept.length).toBeLessThanOrEqual(maxEvents);
-      expect(say(kept.at(-1)!)).toBe("99");
-      if (maxEvents > 1) expect(say(kept[0]!)).toBe("the plan");
+      expect(describeEvent(kept.at(-1)!)).toBe("99");
+      if (maxEvents > 1) expect(describeEvent(kept[0]!)).toBe("the plan");
       const missed = entries.reduce((sum, { event }) => sum + (event.t === "gap" ? event.missed! : 1), 0);
       expect(missed).toBe(101);
     },

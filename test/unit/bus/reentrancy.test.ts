@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { createEventBus, type SessionEntry, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
-import { epochOf, nextTurn, positions, say } from "../../support/events.ts";
+import { settled } from "../../support/event-loop.ts";
+import { describeEvent, epochOf, positionsOf } from "../../support/events.ts";
 
 /** What is in the log, also behind an end. */
 async function logOf(bus: SessionEventBus, sessionId: string): Promise<SessionEntry[]> {
   const stop = new AbortController();
   const reading = collect(bus.follow(sessionId, { signal: stop.signal }));
-  await nextTurn();
+  await settled();
   stop.abort();
   return reading;
 }
@@ -38,7 +39,7 @@ describe("nothing gets into a log after its end", () => {
     bus.publish("s", { message: "one" });
     expect(bus.publish("s", { message: "x".repeat(2_000) })).toBe(false);
     const entries = await logOf(bus, "s");
-    expect(entries.map(say)).toEqual(["one", "end failed"]);
+    expect(entries.map(describeEvent)).toEqual(["one", "end failed"]);
     expect(drops).toEqual(["ended"]);
     expect((await sseHandler(bus)(request(entries.at(-1)!.id))).status).toBe(204);
   });
@@ -47,7 +48,7 @@ describe("nothing gets into a log after its end", () => {
     const bus = createEventBus({ maxEventBytes: 1_024 });
     endOnError(bus);
     expect(bus.publish("s", { message: "x".repeat(2_000) })).toBe(false);
-    expect((await logOf(bus, "s")).map(say)).toEqual(["end failed"]);
+    expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["end failed"]);
   });
 
   it("when a listener ends the session as it is told of a dropped gap", async () => {
@@ -62,7 +63,7 @@ describe("nothing gets into a log after its end", () => {
     const drops = dropsOf(bus);
     expect(bus.publish("s", { message: "too late" })).toBe(false);
     expect(drops).toEqual(["ended"]);
-    expect((await logOf(bus, "s")).map(say)).toEqual(["gap dropped 1", "end completed"]);
+    expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["gap dropped 1", "end completed"]);
   });
 
   it("when a filter ends the session in the middle of a turn", async () => {
@@ -80,7 +81,7 @@ describe("nothing gets into a log after its end", () => {
     expect(taken.slice(count)).not.toContain(true);
     const entries = await logOf(bus, "s");
     expect(entries.filter(({ event }) => event.t === "session_end")).toEqual([entries.at(-1)]);
-    expect(positions(entries).at(-1)).toBe(count + 1);
+    expect(positionsOf(entries).at(-1)).toBe(count + 1);
     const events = (await text).match(/^event: .*$/gm)!;
     expect(events).toEqual(["event: ready", ...Array<string>(count).fill("event: agent"), "event: end"]);
     expect((await handle(request(entries.at(-1)!.id))).status).toBe(204);
@@ -93,7 +94,7 @@ describe("nothing gets into a log after its end", () => {
     bus.publish("s", { message: "one" });
     expect(bus.publish("s", { message: "two", progress: NaN })).toBe(false);
     const entries = await logOf(bus, "s");
-    expect(entries.map(say)).toEqual(["one", "end failed"]);
+    expect(entries.map(describeEvent)).toEqual(["one", "end failed"]);
     expect(epochOf(entries[0])).toBe(epochOf(entries[1]));
     expect(drops).toEqual(["ended"]);
   });
@@ -103,6 +104,6 @@ describe("nothing gets into a log after its end", () => {
     endOnError(bus);
     const reporter = bus.reporter("s");
     expect(reporter.report({ message: "two", progress: NaN })).toBe(false);
-    expect((await logOf(bus, "s")).map(say)).toEqual(["end failed"]);
+    expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["end failed"]);
   });
 });

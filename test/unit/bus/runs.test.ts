@@ -8,17 +8,13 @@ import {
   type RunContext,
 } from "session-progress";
 import { collect } from "session-progress/testing";
-import {
-  agentEvent,
-  deferred,
-  faultsOf,
-  listen,
-  nextTurn,
-  positions,
-  say,
-  untyped,
-  warningsOf,
-} from "../../support/events.ts";
+import { deferred } from "../../support/deferred.ts";
+import { recordErrors } from "../../support/error-hook.ts";
+import { settled } from "../../support/event-loop.ts";
+import { asAgentEvent, describeEvent, positionsOf } from "../../support/events.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
+import { warningsDuring } from "../../support/warnings.ts";
 
 /** Settles when `signal` aborts, with its reason. */
 function aborted(signal: AbortSignal): Promise<unknown> {
@@ -42,11 +38,11 @@ describe("start", () => {
     });
     expect(context).toMatchObject({ sessionId, signal: { aborted: false }, reporter: { sessionId } });
     expect(run).toBeUndefined();
-    const entries = listen(bus, sessionId);
-    expect(entries.map(say)).toEqual(["1"]);
+    const entries = recordEntries(bus, sessionId);
+    expect(entries.map(describeEvent)).toEqual(["1"]);
     held.resolve();
     expect(await done).toEqual({ status: "completed" });
-    expect(entries.map(say)).toEqual(["1", "2", "end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["1", "2", "end completed"]);
     expect(entries.map(({ event }) => "run" in event)).toEqual([false, false, false]);
   });
 
@@ -60,13 +56,16 @@ describe("start", () => {
     const bus = createEventBus();
     const secret = bus.start(() => ({ token: "secret" }));
     expect(await secret.done).toEqual({ status: "completed" });
-    expect(JSON.stringify(listen(bus, secret.sessionId))).not.toContain("secret");
+    expect(JSON.stringify(recordEntries(bus, secret.sessionId))).not.toContain("secret");
 
     const told = bus.start(async () => ({ files: 7, token: "secret" }), {
       result: ({ files }) => ({ files }),
     });
     expect(await told.done).toEqual({ status: "completed", data: { files: 7 } });
-    expect(listen(bus, told.sessionId)[0]?.event).toMatchObject({ t: "session_end", data: { files: 7 } });
+    expect(recordEntries(bus, told.sessionId)[0]?.event).toMatchObject({
+      t: "session_end",
+      data: { files: 7 },
+    });
   });
 
   it.each([
@@ -81,10 +80,10 @@ describe("start", () => {
   ])("completes without data when `result` %s, and the error hook is told", async (_how, result, message) => {
     for (const strict of [false, true]) {
       const bus = createEventBus({ strict });
-      const faults = faultsOf(bus);
+      const faults = recordErrors(bus);
       const { sessionId, done } = bus.start(() => 1, { result });
       expect(await done).toMatchObject({ status: "completed" });
-      expect(listen(bus, sessionId).map(say)).toEqual(["end completed"]);
+      expect(recordEntries(bus, sessionId).map(describeEvent)).toEqual(["end completed"]);
       expect(faults.map((fault) => fault.message)).toEqual([message]);
     }
   });
@@ -99,7 +98,7 @@ describe("start", () => {
     [
       "rejects",
       async () => {
-        await nextTurn();
+        await settled();
         throw new Error("secret text");
       },
     ],
@@ -110,7 +109,7 @@ describe("start", () => {
     const { sessionId, done } = bus.start(fn);
     const outcome = await done;
     expect(outcome).toEqual({ status: "failed", error: new Error("secret text") });
-    const entries = listen(bus, sessionId);
+    const entries = recordEntries(bus, sessionId);
     expect(entries.map(({ event }) => event)).toEqual([
       { t: "session_end", status: "failed", ts: expect.any(String) },
     ]);
@@ -121,7 +120,7 @@ describe("start", () => {
   it("warns the process once of a failed run that no `end` hook sees", async () => {
     const bus = createEventBus();
     const fail = () => bus.start(() => Promise.reject(new Error("boom"))).done;
-    const warnings = await warningsOf(() => Promise.all([fail(), fail()]));
+    const warnings = await warningsDuring(() => Promise.all([fail(), fail()]));
     expect(warnings).toEqual(["A run failed: boom (listen to the bus's `end` hook to see all)"]);
   });
 
@@ -147,9 +146,9 @@ describe("start", () => {
     const bus = createEventBus();
     bus.publish("s", { message: "before" });
     await bus.start(() => void reportProgress({ message: "in" }), { sessionId: "s" }).done;
-    const entries = listen(bus, "s");
-    expect(entries.map(say)).toEqual(["before", "in", "end completed"]);
-    expect(positions(entries)).toEqual([1, 2, 3]);
+    const entries = recordEntries(bus, "s");
+    expect(entries.map(describeEvent)).toEqual(["before", "in", "end completed"]);
+    expect(positionsOf(entries)).toEqual([1, 2, 3]);
   });
 
   it.each([
@@ -177,15 +176,15 @@ describe("the reporter of a run", () => {
     });
     expect(await done).toEqual({ status: "cancelled", message: "enough" });
     held.resolve();
-    await nextTurn();
-    expect(listen(bus, sessionId).map(({ event }) => event)).toEqual([
+    await settled();
+    expect(recordEntries(bus, sessionId).map(({ event }) => event)).toEqual([
       { t: "session_end", status: "cancelled", msg: "enough", ts: expect.any(String) },
     ]);
   });
 
   it.each([false, true])("never rejects its end, even with bad data (strict: %j)", async (strict) => {
     const bus = createEventBus({ strict });
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     for (const keepOpen of [false, true]) {
       const { done } = bus.start(({ reporter }) => reporter.end({ status: "completed", data: 1n }), {
         keepOpen,
@@ -214,13 +213,13 @@ describe("the reporter of a run", () => {
 
   it("has what is thrown after its end told to the error hook: it must not get lost", async () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const { done } = bus.start(async ({ reporter }) => {
       await reporter.end();
       throw new Error("afterwards");
     });
     expect(await done).toEqual({ status: "completed" });
-    await nextTurn();
+    await settled();
     expect(faults.map(({ message }) => message)).toEqual(["afterwards"]);
   });
 });
@@ -248,11 +247,11 @@ describe("runs that keep their session open", () => {
     bus.end("chat");
     const entries = await following;
 
-    expect(entries.map(say)).toEqual([
+    expect(entries.map(describeEvent)).toEqual([
       ...["one", "run completed", "two", "run failed", "three", "run completed"],
       ...["between", "end completed"],
     ]);
-    expect(positions(entries)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(positionsOf(entries)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(new Set(runs).size).toBe(3);
     expect(entries.map(({ event }) => (event as { run?: string }).run)).toEqual([
       ...runs.flatMap((run) => [run, run]),
@@ -283,20 +282,20 @@ describe("runs that keep their session open", () => {
       .done;
     held.resolve();
     await first.done;
-    const entries = listen(bus, "s");
-    expect(entries.map(say)).toEqual(["second", "run completed", "first", "run completed"]);
-    expect(agentEvent(entries[2]).run).toBe(first.run);
+    const entries = recordEntries(bus, "s");
+    expect(entries.map(describeEvent)).toEqual(["second", "run completed", "first", "run completed"]);
+    expect(asAgentEvent(entries[2]).run).toBe(first.run);
   });
 
   it("are refused after their run_end, though the session goes on", async () => {
     const bus = createEventBus();
     let kept: RunContext["reporter"] | undefined;
     await bus.start(({ reporter }) => void (kept = reporter), { sessionId: "s", keepOpen: true }).done;
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(kept?.report({})).toBe(false);
     await kept?.end({ status: "failed" });
     expect(bus.publish("s", { message: "goes on" })).toBe(true);
-    expect(entries.map(say)).toEqual(["run completed", "goes on"]);
+    expect(entries.map(describeEvent)).toEqual(["run completed", "goes on"]);
   });
 
   it("write no run_end after the session's end", async () => {
@@ -304,15 +303,15 @@ describe("runs that keep their session open", () => {
     const { done } = bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen: true });
     bus.end("s", { status: "failed" });
     expect((await done).status).toBe("failed");
-    await nextTurn();
-    expect(listen(bus, "s").map(say)).toEqual(["end failed"]);
+    await settled();
+    expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["end failed"]);
   });
 });
 
 describe("the signal of a run", () => {
   it("aborts when its session is ended from elsewhere; `done` tells that end's status", async () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     let reason: unknown;
     const { sessionId, done } = bus.start(async ({ signal }) => {
       reason = await aborted(signal);
@@ -320,9 +319,9 @@ describe("the signal of a run", () => {
     });
     bus.end(sessionId, { status: "cancelled", message: "by the user" });
     expect(await done).toMatchObject({ status: "cancelled", message: "by the user" });
-    await nextTurn();
+    await settled();
     expect(isSessionProgressError(reason) && reason.code).toBe("ended");
-    expect(listen(bus, sessionId).map(say)).toEqual(["end cancelled"]);
+    expect(recordEntries(bus, sessionId).map(describeEvent)).toEqual(["end cancelled"]);
     expect(faults).toEqual([]);
   });
 
@@ -359,7 +358,7 @@ describe("the signal of a run", () => {
     const ends = vi.fn();
     bus.on("end", ends);
     const { sessionId, done } = bus.start(({ signal }) => aborted(signal));
-    const entries = listen(bus, sessionId);
+    const entries = recordEntries(bus, sessionId);
     await bus.close();
     expect(await done).toEqual({ status: "cancelled" });
     expect(entries).toEqual([]);
@@ -392,13 +391,13 @@ describe("the signal of a run", () => {
       expect(signal.aborted).toBe(false);
       reportProgress({ message: "in time" });
     });
-    const entries = listen(bus, sessionId);
+    const entries = recordEntries(bus, sessionId);
     const closing = bus.close({ graceMs: 60_000 });
     expect(() => bus.start(() => undefined)).toThrow("closed");
     held.resolve();
     await closing;
     expect(await done).toEqual({ status: "completed" });
-    expect(entries.map(say)).toEqual(["in time", "end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["in time", "end completed"]);
   });
 
   it("aborts when the grace is over", async () => {
@@ -424,7 +423,7 @@ describe("what a run throws", () => {
     const unhandled = vi.fn();
     process.on("unhandledRejection", unhandled);
     const bus = createEventBus();
-    await warningsOf(async () => {
+    await warningsDuring(async () => {
       const { done } = bus.start(() => Promise.reject(error));
       expect((await done).status).toBe("failed");
     });

@@ -10,7 +10,7 @@ import {
   type StartedRun,
 } from "session-progress";
 import { SessionLog } from "../../../src/log/session-log.ts";
-import { say } from "../../support/events.ts";
+import { describeEvent } from "../../support/events.ts";
 import { ModelLog, type Step } from "./log.model.ts";
 
 const PHASES: readonly Phase[] = ["think", "progress", "decision", "result"];
@@ -43,7 +43,7 @@ describe("the log itself", { timeout: 30_000 }, () => {
     const readAll = (from: number): Step[] => {
       const read: Step[] = [];
       for (let step = log.read(from); step; step = log.read(step.position)) {
-        read.push({ position: step.position, says: say(step.event) });
+        read.push({ position: step.position, says: describeEvent(step.event) });
       }
       return read;
     };
@@ -371,7 +371,7 @@ class Rig {
     const heard: string[] = [];
     const expected = reset ? ["gap reset"] : [];
     expected.push(...(this.#current?.log.readAll(position) ?? []).map(({ says }) => says));
-    this.#bus.subscribe("s", (entry) => void heard.push(say(entry)), { after });
+    this.#bus.subscribe("s", (entry) => void heard.push(describeEvent(entry)), { after });
     expect(heard).toEqual(expected);
     this.#listeners.push({ heard, expected, incarnation: this.#current });
   }
@@ -384,7 +384,7 @@ class Rig {
     if (next === undefined) return false;
     const { value } = await iterator.next();
     expect(value).toMatchObject({ id: `${incarnation?.epoch ?? "0"}-${next.position}` });
-    expect(say(value!)).toBe(next.says);
+    expect(describeEvent(value!)).toBe(next.says);
     if (cursor.reset) cursor.reset = false;
     else if (next.says.startsWith("gap")) cursor.missed += next.position - position;
     else cursor.received++;

@@ -2,7 +2,7 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeComment, encodeEvent, type EventStreamBlock } from "session-progress/sse";
-import { untyped } from "../../support/events.ts";
+import { untyped } from "../../support/untyped.ts";
 
 interface Parsed {
   messages: EventSourceMessage[];

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { createEventBus, createReporter, type ProgressReport, reportProgress } from "session-progress";
 import { createRecorder } from "session-progress/testing";
-import { agentEvent, faultsOf, listen, untyped } from "../../support/events.ts";
+import { recordErrors } from "../../support/error-hook.ts";
+import { asAgentEvent } from "../../support/events.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 
 const circular: { self?: unknown } = {};
 circular.self = circular;
@@ -142,8 +145,8 @@ const plain = { t: "agent_event", agent: "agent", phase: "progress", msg: "", ts
 describe("a malformed report", () => {
   it.each(bad)("with %s loses that part, and the `error` hook says why", (_what, part, left, sentence) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
 
     expect(bus.publish("s", { message: "rest", ...(part as ProgressReport) })).toBe(true);
 
@@ -157,8 +160,8 @@ describe("a malformed report", () => {
     "with %s throws at the code that reports when the bus is strict",
     (_what, part, _left, sentence) => {
       const bus = createEventBus({ strict: true });
-      const faults = faultsOf(bus);
-      const entries = listen(bus, "s");
+      const faults = recordErrors(bus);
+      const entries = recordEntries(bus, "s");
       const report = part as ProgressReport;
       const expected = new TypeError(sentence);
 
@@ -178,8 +181,8 @@ describe("a malformed report", () => {
   ])("that is %s goes nowhere", (_what, report, got) => {
     const sentence = `Expected \`report\` to be an object, got ${got}`;
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
 
     expect(bus.publish("s", untyped(report))).toBe(false);
     expect(bus.reporter("s").report(untyped(report))).toBe(false);
@@ -193,8 +196,8 @@ describe("a malformed report", () => {
 
   it("with circular data loses it, and the sentence says so", () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "rest", data: circular });
     expect(entries[0]?.event).not.toHaveProperty("data");
     expect(faults[0]).toBeInstanceOf(TypeError);
@@ -203,20 +206,20 @@ describe("a malformed report", () => {
 
   it("with data too deep to serialise loses it", () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     let deep: unknown = "bottom";
     for (let i = 0; i < 200_000; i++) deep = [deep];
     bus.publish("s", { message: "rest", data: deep });
-    expect(agentEvent(entries[0]).msg).toBe("rest");
+    expect(asAgentEvent(entries[0]).msg).toBe("rest");
     expect(entries[0]?.event).not.toHaveProperty("data");
     expect(faults).toHaveLength(1);
   });
 
   it("with several bad parts names each of them", () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.publish("s", untyped({ progress: "half", total: -1, phase: 3, agent: "", message: null, data: 1n }));
     expect(entries[0]?.event).toEqual(plain);
     expect(faults.map(({ message }) => /`(\w+)`/.exec(message)?.[1]).sort()).toEqual([
@@ -246,10 +249,10 @@ describe("a malformed report", () => {
 describe("a long message", () => {
   it("of 1 MiB is cut so that the event fits, and ends in an ellipsis", () => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message: "x".repeat(1 << 20), progress: 0.5 })).toBe(true);
-    const event = agentEvent(entries[0]);
+    const event = asAgentEvent(entries[0]);
     const size = Buffer.byteLength(JSON.stringify(event));
     expect(size).toBeLessThanOrEqual(65_536);
     expect(size).toBeGreaterThan(60_000);
@@ -262,7 +265,7 @@ describe("a long message", () => {
 
   it("is refused when the bus is strict", () => {
     const bus = createEventBus({ strict: true });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     expect(() => bus.publish("s", { message: "x".repeat(1 << 20) })).toThrow(TypeError);
     expect(entries).toEqual([]);
   });
@@ -275,10 +278,10 @@ describe("a long message", () => {
     ["lone surrogates", "\uD83D"],
   ])("of %s fits however JSON escapes it, and no character is cut in two", (_what, character) => {
     const bus = createEventBus({ maxEventBytes: 2_048 });
-    faultsOf(bus);
-    const entries = listen(bus, "s");
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: `.${character.repeat(3_000)}` });
-    const event = agentEvent(entries[0]);
+    const event = asAgentEvent(entries[0]);
     expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
     expect(event.msg.length).toBeGreaterThan(100);
     if (character === "🐢") expect(event.msg).not.toMatch(/\p{Surrogate}/u);
@@ -286,10 +289,10 @@ describe("a long message", () => {
 
   it("is cut before data that fits is dropped", () => {
     const bus = createEventBus({ maxEventBytes: 2_048 });
-    faultsOf(bus);
-    const entries = listen(bus, "s");
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "x".repeat(4_000), data: { file: "a.ts" } });
-    const event = agentEvent(entries[0]);
+    const event = asAgentEvent(entries[0]);
     expect(event.data).toEqual({ file: "a.ts" });
     expect(event.msg).toMatch(/^x{500,}…$/);
     expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
@@ -297,10 +300,10 @@ describe("a long message", () => {
 
   it("keeps the order of the fields", () => {
     const bus = createEventBus({ maxEventBytes: 2_048 });
-    faultsOf(bus);
-    const entries = listen(bus, "s");
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "x".repeat(4_000), progress: 1, total: 2, data: 1 });
-    expect(Object.keys(agentEvent(entries[0]))).toEqual([
+    expect(Object.keys(asAgentEvent(entries[0]))).toEqual([
       ..."t agent phase msg pct ts progress total data".split(" "),
     ]);
   });
@@ -310,7 +313,7 @@ describe("the event of a report", () => {
   function eventOf(report: ProgressReport) {
     const recorder = createRecorder();
     createReporter(recorder).report(report);
-    return agentEvent(recorder.events[0]);
+    return asAgentEvent(recorder.events[0]);
   }
 
   it("has the fields of the wire, in their order", () => {
@@ -409,7 +412,7 @@ describe("the event of a report", () => {
 
   it("is one and the same object for every listener", () => {
     const bus = createEventBus();
-    const [one, other] = [listen(bus, "s"), listen(bus, "s")];
+    const [one, other] = [recordEntries(bus, "s"), recordEntries(bus, "s")];
     bus.publish("s", { message: "m" });
     expect(one[0]?.event).toBe(other[0]?.event);
   });
@@ -449,7 +452,7 @@ describe("a report that throws when it is read", () => {
   describe.each(hostile)("by a %s", (what, report) => {
     it("is not taken, and told to the error hook", () => {
       const bus = createEventBus();
-      const faults = faultsOf(bus);
+      const faults = recordErrors(bus);
       expect(bus.publish("s", report())).toBe(false);
       expect(bus.reporter("s").report(report())).toBe(false);
       expect(bus.run("s", () => reportProgress(report()))).toBe(false);
@@ -458,7 +461,7 @@ describe("a report that throws when it is read", () => {
         expect(fault).toBeInstanceOf(TypeError);
         expect(fault.cause).toMatchObject({ message: what });
       }
-      expect(listen(bus, "s")).toEqual([]);
+      expect(recordEntries(bus, "s")).toEqual([]);
     });
 
     it("is a TypeError when strict", () => {

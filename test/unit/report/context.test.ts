@@ -12,7 +12,9 @@ import {
   withAgent,
 } from "session-progress";
 import { collect, createRecorder, recordSession } from "session-progress/testing";
-import { agentEvent, deferred, listen, say } from "../../support/events.ts";
+import { deferred } from "../../support/deferred.ts";
+import { asAgentEvent, describeEvent } from "../../support/events.ts";
+import { recordEntries } from "../../support/session-entries.ts";
 
 const SLOT = Symbol.for("session-progress/context/v1");
 
@@ -158,7 +160,7 @@ describe("the context of a session", () => {
     const generator = createReporter(maker).run(() => withAgent("maker", () => steps()));
     await createReporter(consumer).run(() => collect(generator));
     expect(maker.messages).toEqual(["explicit one", "explicit two"]);
-    expect(agentEvent(maker.events[0]).agent).toBe("maker");
+    expect(asAgentEvent(maker.events[0]).agent).toBe("maker");
     expect(consumer.messages).toEqual(["ambient one", "ambient two"]);
   });
 });
@@ -166,14 +168,14 @@ describe("the context of a session", () => {
 describe("currentReporter", () => {
   it("is the handle of the session, with its agent", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const handle = bus.run("s", () => withAgent("codesmith", () => currentReporter()));
     expect(handle).toMatchObject({
       sessionId: "s",
       epoch: entries[0]?.id.split("-")[0] ?? expect.any(String),
     });
     handle?.report({ message: "later" });
-    expect(agentEvent(entries[0])).toMatchObject({ agent: "codesmith", msg: "later" });
+    expect(asAgentEvent(entries[0])).toMatchObject({ agent: "codesmith", msg: "later" });
   });
 
   it("is the reporter that was run", () => {
@@ -185,21 +187,21 @@ describe("currentReporter", () => {
     const recorder = createRecorder();
     const handle = createReporter(recorder).run(() => withAgent("a", () => currentReporter()));
     handle?.run(() => reportProgress({ message: "elsewhere" }));
-    expect(agentEvent(recorder.events[0])).toMatchObject({ agent: "a", msg: "elsewhere" });
+    expect(asAgentEvent(recorder.events[0])).toMatchObject({ agent: "a", msg: "elsewhere" });
   });
 
   it("ends the session it stands for", async () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     await bus.run("s", () => withAgent("a", () => currentReporter()?.end({ status: "failed" })));
-    expect(entries.map(say)).toEqual(["end failed"]);
+    expect(entries.map(describeEvent)).toEqual(["end failed"]);
   });
 });
 
 describe("bindReporter", () => {
   it("has a shared emitter's listener report to its own session, not to the emitter's", () => {
     const bus = createEventBus();
-    const [alice, bob] = [listen(bus, "alice"), listen(bus, "bob")];
+    const [alice, bob] = [recordEntries(bus, "alice"), recordEntries(bus, "bob")];
     const emitter = new EventEmitter();
     bus.run("alice", () => {
       emitter.on("row", (row: string) => void reportProgress({ message: `unbound ${row}` }));
@@ -211,8 +213,8 @@ describe("bindReporter", () => {
     bus.run("bob", () => emitter.emit("row", "1"));
     emitter.emit("row", "2");
     // The unbound one is the mistake that DESIGN warns of: it lands at the emitter's session, or nowhere.
-    expect(bob.map(say)).toEqual(["unbound 1"]);
-    expect(alice.map(say)).toEqual(["bound 1", "bound 2"]);
+    expect(bob.map(describeEvent)).toEqual(["unbound 1"]);
+    expect(alice.map(describeEvent)).toEqual(["bound 1", "bound 2"]);
   });
 
   it("passes this, arguments and result on, and what is thrown", () => {
@@ -240,7 +242,7 @@ describe("bindReporter", () => {
     const gone = once(emitter, "go");
     emitter.emit("go");
     await gone;
-    expect(agentEvent(recorder.events[0]).agent).toBe("a");
+    expect(asAgentEvent(recorder.events[0]).agent).toBe("a");
   });
 });
 
@@ -265,7 +267,7 @@ describe("the ambient store contract", () => {
     createReporter(recorder).run(() => {
       slot()?.getStore()?.reporter.report({ message: "from a stranger", progress: 0.5 });
     });
-    expect(agentEvent(recorder.events[0])).toMatchObject({ msg: "from a stranger", pct: 0.5 });
+    expect(asAgentEvent(recorder.events[0])).toMatchObject({ msg: "from a stranger", pct: 0.5 });
   });
 
   it("holds one frozen object", () => {

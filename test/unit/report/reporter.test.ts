@@ -8,12 +8,17 @@ import {
   withAgent,
 } from "session-progress";
 import { createRecorder } from "session-progress/testing";
-import { agentEvent, deferred, listen, nextTurn, say, untyped, warningsOf } from "../../support/events.ts";
+import { deferred } from "../../support/deferred.ts";
+import { settled } from "../../support/event-loop.ts";
+import { asAgentEvent, describeEvent } from "../../support/events.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
+import { warningsDuring } from "../../support/warnings.ts";
 
 describe("createReporter", () => {
   it("hands events to a plain function", () => {
     const said: string[] = [];
-    const reporter = createReporter((event) => void said.push(say(event)));
+    const reporter = createReporter((event) => void said.push(describeEvent(event)));
     expect(reporter.report({ message: "one" })).toBe(true);
     expect(reporter.report({ message: "two" })).toBe(true);
     expect(said).toEqual(["one", "two"]);
@@ -82,10 +87,12 @@ describe("createReporter", () => {
 
   it("tees a session and another sink", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const said: string[] = [];
-    createReporter(bus.sink("s"), (event) => void said.push(say(event))).report({ message: "both" });
-    expect(entries.map(say)).toEqual(["both"]);
+    createReporter(bus.sink("s"), (event) => void said.push(describeEvent(event))).report({
+      message: "both",
+    });
+    expect(entries.map(describeEvent)).toEqual(["both"]);
     expect(said).toEqual(["both"]);
   });
 });
@@ -99,7 +106,10 @@ describe("a sink that fails", () => {
   it("by throwing is told to its `error`, and the others get the event", () => {
     const error = vi.fn();
     const said: string[] = [];
-    const reporter = createReporter({ event: throwing, error }, (event) => void said.push(say(event)));
+    const reporter = createReporter(
+      { event: throwing, error },
+      (event) => void said.push(describeEvent(event)),
+    );
     expect(reporter.report({ message: "m" })).toBe(true);
     expect(error).toHaveBeenCalledExactlyOnceWith(boom);
     expect(said).toEqual(["m"]);
@@ -109,7 +119,7 @@ describe("a sink that fails", () => {
     const error = vi.fn();
     const reporter = createReporter({ event: untyped(() => Promise.reject(boom)), error });
     expect(reporter.report({ message: "m" })).toBe(true);
-    await nextTurn();
+    await settled();
     expect(error).toHaveBeenCalledExactlyOnceWith(boom);
   });
 
@@ -127,7 +137,7 @@ describe("a sink that fails", () => {
 
   it("without `error` has not taken the event, and the process is warned once", async () => {
     const reporter = createReporter(throwing);
-    const warnings = await warningsOf(() => {
+    const warnings = await warningsDuring(() => {
       expect(reporter.report({})).toBe(false);
       expect(reporter.report({})).toBe(false);
     });
@@ -143,7 +153,7 @@ describe("a sink that fails", () => {
   it("later, with an `error` that throws, ends no process", async () => {
     const reporter = createReporter({ event: untyped(() => Promise.reject(boom)), error: throwing });
     expect(reporter.report({})).toBe(true);
-    await nextTurn();
+    await settled();
   });
 });
 
@@ -153,7 +163,7 @@ describe("a malformed report", () => {
     const said: string[] = [];
     const reporter = createReporter(
       { event: () => undefined, error: one },
-      (event) => void said.push(say(event)),
+      (event) => void said.push(describeEvent(event)),
       { event: () => undefined, error: other },
     );
     expect(reporter.report({ message: "rest", progress: NaN })).toBe(true);
@@ -164,7 +174,7 @@ describe("a malformed report", () => {
 
   it("becomes one process warning where no sink has an `error`", async () => {
     const reporter = createReporter(() => undefined);
-    const warnings = await warningsOf(() => {
+    const warnings = await warningsDuring(() => {
       reporter.report({ progress: NaN });
       reporter.report({ progress: NaN });
     });
@@ -183,7 +193,7 @@ describe("reporter.end", () => {
     );
     let over = false;
     const ending = reporter.end({ status: "failed", message: "no" }).then(() => (over = true));
-    await nextTurn();
+    await settled();
     expect(over).toBe(false);
     release();
     await ending;
@@ -196,7 +206,7 @@ describe("reporter.end", () => {
     void reporter.end();
     let over = false;
     const ending = reporter.end().then(() => (over = true));
-    await nextTurn();
+    await settled();
     expect(over).toBe(false);
     release();
     await ending;
@@ -222,7 +232,7 @@ describe("reporter.end", () => {
       { event: () => undefined, end: () => Promise.reject(new Error("rejected")) },
       { event: () => undefined, end },
     );
-    const warnings = await warningsOf(() => expect(reporter.end()).resolves.toBeUndefined());
+    const warnings = await warningsDuring(() => expect(reporter.end()).resolves.toBeUndefined());
     expect(end).toHaveBeenCalledOnce();
     expect(warnings).toEqual(["A sink's `end` threw: thrown"]);
   });
@@ -257,7 +267,7 @@ describe("the agent of a report", () => {
   function agents(fn: (report: (agent?: string) => void) => unknown): string[] {
     const recorder = createRecorder();
     createReporter(recorder).run(() => fn((agent) => reportProgress({ agent })));
-    return recorder.events.map((event) => agentEvent(event).agent);
+    return recorder.events.map((event) => asAgentEvent(event).agent);
   }
 
   it("is `agent` unless somebody says so", () => {
@@ -282,19 +292,19 @@ describe("the agent of a report", () => {
   it("is the scope's, if the report names a bad one", () => {
     const bus = createEventBus();
     bus.on("error", () => undefined);
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     bus.run("s", () => withAgent("outer", () => reportProgress({ agent: "" })));
-    expect(agentEvent(entries[0]).agent).toBe("outer");
+    expect(asAgentEvent(entries[0]).agent).toBe("outer");
   });
 
   it("is that of bus.reporter, until withAgent says otherwise", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const reporter = bus.reporter("s", { agent: "codesmith" });
     reporter.report({});
     reporter.run(() => reportProgress({}));
     reporter.run(() => withAgent("critic", () => reportProgress({})));
-    expect(entries.map((entry) => agentEvent(entry).agent)).toEqual(["codesmith", "codesmith", "critic"]);
+    expect(entries.map((entry) => asAgentEvent(entry).agent)).toEqual(["codesmith", "codesmith", "critic"]);
   });
 
   it("stays through awaits", async () => {
@@ -303,13 +313,13 @@ describe("the agent of a report", () => {
       Promise.all(
         ["a", "b", "c"].map((agent) =>
           withAgent(agent, async () => {
-            await nextTurn();
+            await settled();
             reportProgress({ message: agent });
           }),
         ),
       ),
     );
-    expect(recorder.events.map((event) => agentEvent(event).agent)).toEqual(recorder.messages);
+    expect(recorder.events.map((event) => asAgentEvent(event).agent)).toEqual(recorder.messages);
   });
 
   it.each([

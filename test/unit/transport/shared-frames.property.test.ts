@@ -101,7 +101,7 @@ describe("how often the past is encoded", () => {
     },
   });
 
-  function filled(limits: { maxEvents: number; events: number; size: number }): Frames {
+  function filledWith(limits: { maxEvents: number; events: number; size: number }): Frames {
     const { maxEvents, events, size } = limits;
     const log = new SessionLog({ maxEvents, maxBytes: 1 << 26 });
     for (let n = 1; n <= events; n++) log.append(counted(n, size), ENTRY_BYTES + size);
@@ -110,13 +110,13 @@ describe("how often the past is encoded", () => {
   }
 
   it("once, for all who come back from anywhere in it", () => {
-    const frames = filled({ maxEvents: 1_000, events: 1_000, size: 1 });
+    const frames = filledWith({ maxEvents: 1_000, events: 1_000, size: 1 });
     for (let from = 0; from < 872; from += 7) follow(frames, from);
     expect(encoded).toBeLessThan(1_200);
   });
 
   it("once, for all who come back from what is long gone", () => {
-    const frames = filled({ maxEvents: 1_000, events: 10_000, size: 1 });
+    const frames = filledWith({ maxEvents: 1_000, events: 10_000, size: 1 });
     for (let from = 0; from < 9_000; from += 50) follow(frames, from);
     expect(encoded).toBeLessThan(1_300);
   });
@@ -124,7 +124,7 @@ describe("how often the past is encoded", () => {
   it.each([1_000, 8_000, 32_000])(
     "hardly more than once, for who reads events of %i bytes on his own",
     (size) => {
-      const frames = filled({ maxEvents: 1_000, events: 600, size });
+      const frames = filledWith({ maxEvents: 1_000, events: 600, size });
       let position = 0;
       for (let chunk = frames.after(position); chunk !== undefined; chunk = frames.after(position)) {
         position = chunk.to;
