@@ -1,11 +1,12 @@
 import type { RequestListener } from "node:http";
 import type { Page } from "playwright-core";
 import express from "express";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/express";
 import { type Browser, findChromium, launchChromium } from "../support/chromium.ts";
-import { listen } from "../support/http-server.ts";
+import { cleanups } from "../support/cleanups.ts";
+import { serve } from "../support/http-server.ts";
 import { requireProgram } from "../support/programs.ts";
 
 /** What the page tells of its `EventSource`. */
@@ -47,17 +48,13 @@ const chromium = requireProgram("chromium", findChromium());
 
 describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout: 20_000 }, () => {
   let browser: Browser;
-  const opened: (() => unknown)[] = [];
+  const cleanUp = cleanups();
 
   beforeAll(async () => {
     browser = await launchChromium(chromium!);
   }, 60_000);
 
   afterAll(() => browser.close(), 20_000);
-
-  afterEach(async () => {
-    for (const close of opened.splice(0).reverse()) await close();
-  });
 
   /** Requests for the stream: the last event ID that came along, and the status they got. */
   type Requests = { lastEventId: string | undefined; status: number }[];
@@ -81,19 +78,19 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
     return app;
   }
 
-  async function serve(bus: SessionEventBus, requests: Requests, port?: number) {
-    const running = await listen(application(bus, requests), port);
+  async function serveApplication(bus: SessionEventBus, requests: Requests, port?: number) {
+    const running = await serve(application(bus, requests), port);
     const stop = async (): Promise<void> => {
       await bus.close();
-      if (running.server.listening) await running.close();
+      await running.close();
     };
-    opened.push(stop);
+    cleanUp(stop);
     return { ...running, stop };
   }
 
   async function follow(origin: string): Promise<Sightings> {
     const page: Page = await browser.context.newPage();
-    opened.push(() => page.close());
+    cleanUp(() => page.close());
     const sightings = new Sightings();
     await page.exposeFunction("tell", sightings.add);
     await page.goto(origin);
@@ -115,11 +112,16 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
     return sightings;
   }
 
-  test("sees events by name and nothing as `message`, and stops for good after the end", async () => {
+  /** A page that follows session `s` of a bus of its own. */
+  async function followNew() {
     const bus = createEventBus();
     const requests: Requests = [];
-    const { origin } = await serve(bus, requests);
-    const sightings = await follow(origin);
+    const { origin } = await serveApplication(bus, requests);
+    return { bus, requests, sightings: await follow(origin) };
+  }
+
+  test("sees events by name and nothing as `message`, and stops for good after the end", async () => {
+    const { bus, requests, sightings } = await followNew();
     await sightings.until("ready");
     const { epoch } = bus.reporter("s");
     bus.publish("s", { agent: "codesmith", message: "naïve 日本語 🧪\nsecond line", progress: 0.5 });
@@ -143,10 +145,7 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
   });
 
   test("comes back after bus.disconnect with its last event ID and misses nothing", async () => {
-    const bus = createEventBus();
-    const requests: Requests = [];
-    const { origin } = await serve(bus, requests);
-    const sightings = await follow(origin);
+    const { bus, requests, sightings } = await followNew();
     await sightings.until("ready");
     const { epoch } = bus.reporter("s");
     bus.publish("s", { message: "one" });
@@ -167,7 +166,7 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
   test("is told of a reset by a server that was started anew, and follows the new log", async () => {
     const before = createEventBus();
     const requests: Requests = [];
-    const { origin, port, stop } = await serve(before, requests);
+    const { origin, port, stop } = await serveApplication(before, requests);
     const sightings = await follow(origin);
     before.publish("s", { message: "before" });
     const [seen] = (await sightings.until("agent")).slice(-1);
@@ -176,7 +175,7 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
     const after = createEventBus();
     const { epoch } = after.reporter("s");
     after.publish("s", { message: "after" });
-    await serve(after, requests, port);
+    await serveApplication(after, requests, port);
     const events = (await sightings.until("agent")).filter(({ type }) => type !== "error");
     expect(events.map(({ type, id }) => [type, id])).toEqual([
       ["open", undefined],
@@ -191,9 +190,7 @@ describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout
   });
 
   test("that comes before the session is opened joins it", async () => {
-    const bus = createEventBus();
-    const { origin } = await serve(bus, []);
-    const sightings = await follow(origin);
+    const { bus, sightings } = await followNew();
     const [, ready] = await sightings.until("ready");
     expect(ready!.id).toBe("0-0");
     bus.start(({ reporter }) => reporter.report({ message: "hello" }), { sessionId: "s" });

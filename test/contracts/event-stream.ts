@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import type { SseOptions } from "session-progress/node";
+import { cleanups } from "../support/cleanups.ts";
 import { deferred } from "../support/deferred.ts";
 import { nextTurn } from "../support/event-loop.ts";
 import { eventually } from "../support/eventually.ts";
@@ -40,18 +41,14 @@ export interface Capabilities {
 /** What the wire says of a session, whichever adapter serves it (PROTOCOL.md). */
 export function testEventStream(name: string, serve: Serve, capabilities: Capabilities = {}): void {
   const { http1 = true, methodPassthrough = true, transport = overHttp1 } = capabilities;
-  const opened: (() => unknown)[] = [];
-
-  afterEach(async () => {
-    for (const close of opened.splice(0).reverse()) await close();
-  });
+  const cleanUp = cleanups();
 
   async function setUp(options?: ServeOptions, busOptions?: EventBusOptions) {
     const bus = createEventBus(busOptions);
     const errors: string[] = [];
     bus.on("error", (error) => errors.push(error.message));
     const served = await serve(bus, options);
-    opened.push(async () => {
+    cleanUp(async () => {
       await bus.close();
       await served.close();
     });
@@ -67,7 +64,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         { ...request, headers: { ...accept, ...headers } },
         transport,
       );
-      opened.push(() => client.close());
+      cleanUp(() => client.close());
       return client;
     };
     /** As an `EventSource` that comes back. */

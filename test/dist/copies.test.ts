@@ -7,7 +7,7 @@ import type * as WebSockets from "session-progress/websocket";
 import { describe, expect, test } from "vitest";
 import { nextTurn } from "../support/event-loop.ts";
 import { dataOf, EventStreamClient, eventsIn } from "../support/event-stream-client.ts";
-import { listen } from "../support/http-server.ts";
+import { serve } from "../support/http-server.ts";
 import { copies, pairs } from "./installed.ts";
 
 describe.each(pairs)("the copy %s and the copy %s", (first, second) => {
@@ -74,7 +74,7 @@ describe.each(pairs)("the copy %s and the copy %s", (first, second) => {
       authorize: (_req, _id, owner) => asked.push(owner) > 0,
       filter: (event) => event.agent !== "secret",
     });
-    const server = await listen(handler);
+    const server = await serve(handler);
     let finish = (): void => {};
     const { sessionId, done } = bus.start(
       async () => {

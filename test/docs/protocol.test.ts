@@ -1,34 +1,25 @@
-import { createServer, type IncomingMessage } from "node:http";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import { sseHandler, type SseOptions } from "session-progress/node";
+import { cleanups } from "../support/cleanups.ts";
+import { serve } from "../support/http-server.ts";
 import { block, table } from "./blocks.ts";
 import { Project } from "./program.ts";
 
 const SESSION = "/events?session_id=s1";
-const stops: (() => Promise<void>)[] = [];
+const cleanUp = cleanups();
 
-afterAll(async () => {
-  for (const stop of stops) await stop();
-});
-
-async function serve(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
+async function setUp(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
   const bus = createEventBus(busOptions);
-  const server = createServer(sseHandler(bus, sseOptions)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  stops.push(async () => {
-    await bus.close();
-    server.close();
-  });
+  const { origin, close } = await serve(sseHandler(bus, sseOptions));
+  cleanUp(close, () => bus.close());
   const get = (path: string, init?: RequestInit) => fetch(origin + path, init);
   return { bus, get };
 }
 
 it("the transcript is what a server sends, byte for byte but for numbers that differ each time", async () => {
-  const { bus, get } = await serve({ history: { maxEvents: 2 } }, { keepAliveMs: 30 });
+  const { bus, get } = await setUp({ history: { maxEvents: 2 } }, { keepAliveMs: 30 });
   const think = { agent: "codesmith", phase: "think" } as const;
   for (const progress of [0.1, 0.2, 0.35]) {
     bus.publish("s1", { ...think, message: "Analyzing architecture", progress });
@@ -55,7 +46,7 @@ function blurred(transcript: string): string {
 }
 
 it("the headers are those of the response", async () => {
-  const { bus, get } = await serve();
+  const { bus, get } = await setUp();
   const response = await get(SESSION);
   for (const line of block("PROTOCOL.md", "headers").code.trim().split("\n")) {
     const [name = "", value] = line.split(": ");
@@ -75,14 +66,14 @@ describe("every answer of the table is given", () => {
 
   const given: Record<string, () => Promise<number>> = {
     "200 the stream": async () => {
-      const { bus, get } = await serve();
+      const { bus, get } = await setUp();
       bus.end("s1");
       const response = await get(SESSION);
       expect(await response.text()).toContain("event: end");
       return response.status;
     },
     "200 the server is closing": async () => {
-      const { bus, get } = await serve(undefined, { retryMs: 100 });
+      const { bus, get } = await setUp(undefined, { retryMs: 100 });
       await bus.close();
       const response = await get(SESSION);
       const retry = /^retry: (\d+)\n\n$/.exec(await response.text())?.[1];
@@ -91,24 +82,24 @@ describe("every answer of the table is given", () => {
       return response.status;
     },
     "204 the session has ended": async () => {
-      const { bus, get } = await serve();
+      const { bus, get } = await setUp();
       bus.end("s1");
       return (await get(SESSION, { headers: { "Last-Event-ID": await lastId(bus) } })).status;
     },
-    "400 the session id": async () => (await (await serve()).get("/events")).status,
+    "400 the session id": async () => (await (await setUp()).get("/events")).status,
     "403 not authorized": async () =>
-      (await (await serve(undefined, { authorize: () => false })).get(SESSION)).status,
+      (await (await setUp(undefined, { authorize: () => false })).get(SESSION)).status,
     "404 nobody has opened": async () =>
-      (await (await serve(undefined, { mustExist: true })).get(SESSION)).status,
+      (await (await setUp(undefined, { mustExist: true })).get(SESSION)).status,
     "405 neither GET nor HEAD": async () => {
-      const response = await (await serve()).get(SESSION, { method: "POST" });
+      const response = await (await setUp()).get(SESSION, { method: "POST" });
       expect(response.headers.get("allow")).toBe("GET, HEAD");
       return response.status;
     },
     "406 `Accept`": async () =>
-      (await (await serve()).get(SESSION, { headers: { Accept: "text/html" } })).status,
+      (await (await setUp()).get(SESSION, { headers: { Accept: "text/html" } })).status,
     "429 too many": async () => {
-      const { bus, get } = await serve({ maxFollowers: 1 });
+      const { bus, get } = await setUp({ maxFollowers: 1 });
       const first = await get(SESSION);
       const second = await get(SESSION);
       bus.end("s1");
@@ -117,7 +108,7 @@ describe("every answer of the table is given", () => {
       return second.status;
     },
     "500 the application's": async () => {
-      const { bus, get } = await serve(undefined, {
+      const { bus, get } = await setUp(undefined, {
         authorize: () => {
           throw new Error("no database");
         },
@@ -130,7 +121,7 @@ describe("every answer of the table is given", () => {
       return response.status;
     },
     "503 `authorize`": async () => {
-      const { bus, get } = await serve(undefined, {
+      const { bus, get } = await setUp(undefined, {
         authorize: () => new Promise(() => {}),
         writeDeadlineMs: 50,
       });
@@ -179,8 +170,9 @@ describe("the vendored reporter", () => {
         createReporter(() => {}).run(() => console.log(storage.getStore() !== undefined));
         console.log(globalThis[slot] === storage);`,
     });
-    stops.push(() => project.dispose());
   }, 30_000);
+
+  afterAll(() => project.dispose());
 
   it("reports to whichever session its caller runs in, and to none outside", async () => {
     expect(await project.run("vendored")).toEqual(["false", "inside 0.25", "true", "false"]);

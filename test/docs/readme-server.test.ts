@@ -1,9 +1,7 @@
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import vm from "node:vm";
 import { EventSource } from "eventsource";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { freePort } from "../support/free-port.ts";
 import { block } from "./blocks.ts";
 import { Project } from "./program.ts";
 
@@ -85,13 +83,4 @@ function recorded(property: string) {
   const shown: unknown[] = [];
   const element = Object.defineProperty({}, property, { set: (value) => shown.push(value) });
   return { element, shown };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

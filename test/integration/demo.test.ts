@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
@@ -17,6 +15,7 @@ import { supervisor } from "../../examples/express/agents/supervisor.ts";
 import { closingLine } from "../../examples/express/follow-once.ts";
 import { createApp } from "../../examples/express/server.ts";
 import { readText, readTree } from "../../examples/express/source-tree.ts";
+import { type RunningServer, serve } from "../support/http-server.ts";
 
 const repository = resolve(import.meta.dirname, "../..");
 const tsx = join(repository, "node_modules/tsx/dist/cli.mjs");
@@ -53,22 +52,19 @@ const EDGES = [
 
 let fixture: string;
 let bus: SessionEventBus;
-let server: Server;
-let url: string;
+let server: RunningServer;
 
 beforeAll(async () => {
   fixture = await makeTree(FIXTURE);
   await symlink("..", join(fixture, "src/up"));
   await symlink("nowhere", join(fixture, "src/dangling.ts"));
   bus = createEventBus({ strict: true });
-  server = createServer(createApp(bus, fixture)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  server = await serve(createApp(bus, fixture));
 });
 
 afterAll(async () => {
   await bus.close();
-  server.close();
+  await server.close();
   await rm(fixture, { recursive: true });
 });
 
@@ -142,7 +138,7 @@ describe("what the agents find, over HTTP", () => {
   });
 
   test("GET / is the page", async () => {
-    const page = await fetch(url);
+    const page = await fetch(server.origin);
     expect(page.headers.get("content-type")).toContain("text/html");
     expect(await page.text()).toContain("new EventSource(");
   });
@@ -248,8 +244,7 @@ describe("npm run demo", () => {
   });
 
   test("a port in use", { timeout: 60_000 }, async () => {
-    const { port } = server.address() as AddressInfo;
-    const { code, err } = await demo([fixture], { PORT: String(port) });
+    const { code, err } = await demo([fixture], { PORT: String(server.port) });
     expect(code).toBe(1);
     expect(err.trim()).toMatch(/^demo: port \d+ is in use; try PORT=\d+ npm run demo$/);
   });
@@ -283,10 +278,10 @@ async function makeTree(files: Record<string, string>): Promise<string> {
 
 /** Starts a run and hands back all that a follower saw of it. */
 async function review(): Promise<SessionEntry[]> {
-  const started = await fetch(`${url}/runs`, { method: "POST" });
+  const started = await fetch(`${server.origin}/runs`, { method: "POST" });
   expect(started.status).toBe(202);
   const { sessionId } = await started.json();
-  const stream = await fetch(`${url}/events?session_id=${sessionId}`);
+  const stream = await fetch(`${server.origin}/events?session_id=${sessionId}`);
   const entries: SessionEntry[] = [];
   const parser = createParser({
     onEvent: ({ id = "", event, data }) => {

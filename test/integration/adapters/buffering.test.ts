@@ -3,21 +3,18 @@ import express5 from "express";
 import express4 from "express4";
 import { Hono } from "hono";
 import { compress } from "hono/compress";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/express";
 import { sseHandler as honoHandler } from "session-progress/hono";
+import { cleanups } from "../../support/cleanups.ts";
 import { EventStreamClient } from "../../support/event-stream-client.ts";
 import { serveFetch } from "../../support/fetch-server.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 import { findNginx, startNginx } from "../../support/nginx.ts";
 import { requireProgram } from "../../support/programs.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 const nginx = requireProgram("nginx", findNginx());
 
 /**
@@ -28,7 +25,7 @@ async function expectEachAtOnce(bus: SessionEventBus, origin: string): Promise<v
   const client = await EventStreamClient.open(`${origin}/events?session_id=s`, {
     headers: { "accept-encoding": "gzip, deflate, br" },
   });
-  opened.push(() => client.close());
+  cleanUp(() => client.close());
   expect(client.headers["content-encoding"]).toBeUndefined();
   const [, ready] = await client.take(2);
   expect(ready!.event).toBe("ready");
@@ -43,7 +40,7 @@ async function expectEachAtOnce(bus: SessionEventBus, origin: string): Promise<v
 
 function createBus(): SessionEventBus {
   const bus = createEventBus();
-  opened.push(() => bus.close());
+  cleanUp(() => bus.close());
   return bus;
 }
 
@@ -56,8 +53,8 @@ describe("each event arrives before the next is reported", () => {
     const app = express();
     app.use(compression({ threshold: 0 }));
     app.get("/events", sseHandler(bus));
-    const { origin, close } = await listen(app);
-    opened.push(close);
+    const { origin, close } = await serve(app);
+    cleanUp(close);
     await expectEachAtOnce(bus, origin);
   });
 
@@ -67,7 +64,7 @@ describe("each event arrives before the next is reported", () => {
     app.use(compress());
     app.get("/events", honoHandler(bus));
     const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
-    opened.push(close);
+    cleanUp(close);
     await expectEachAtOnce(bus, origin);
   });
 
@@ -77,10 +74,10 @@ describe("each event arrives before the next is reported", () => {
     app.use(compression({ threshold: 0 }));
     app.get("/", (_req, res) => void res.send("up"));
     app.get("/events", sseHandler(bus));
-    const { origin, close } = await listen(app);
-    opened.push(close);
+    const { origin, close } = await serve(app);
+    cleanUp(close);
     const proxy = await startNginx(nginx!, origin);
-    opened.push(proxy.stop);
+    cleanUp(proxy.stop);
     await expectEachAtOnce(bus, proxy.origin);
   });
 });

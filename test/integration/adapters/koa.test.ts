@@ -1,7 +1,7 @@
 import Koa from "koa";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 
 testEventStream("Koa", async (bus, options) => {
   const app = new Koa();
@@ -10,6 +10,6 @@ testEventStream("Koa", async (bus, options) => {
     ctx.respond = false;
     events(ctx.req, ctx.res);
   });
-  const { origin, close } = await listen(app.callback());
+  const { origin, close } = await serve(app.callback());
   return { url: `${origin}/events`, close };
 });

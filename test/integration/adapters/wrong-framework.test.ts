@@ -10,7 +10,7 @@ import { sseHandler as fetchHandler } from "session-progress/fetch";
 import { sseHandler as honoHandler } from "session-progress/hono";
 import { sseHandler as nodeHandler } from "session-progress/node";
 import { serveFetch } from "../../support/fetch-server.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 
 type Wrong = (...args: unknown[]) => unknown;
 
@@ -30,7 +30,7 @@ const mount: Record<string, (handler: Wrong) => Promise<string>> = {
     app.use(
       ((error: Error, _req, res, _next) => void res.send(error.message)) as express.ErrorRequestHandler,
     );
-    const { origin, close } = await listen(app);
+    const { origin, close } = await serve(app);
     const response = await fetch(`${origin}/events`);
     const message = await response.text();
     await close();
@@ -54,7 +54,7 @@ const mount: Record<string, (handler: Wrong) => Promise<string>> = {
   Koa: async (handler) => {
     const app = new Koa().use((ctx, next) => handler(ctx, next));
     const failed = once(app, "error") as Promise<[Error]>;
-    const { origin, close } = await listen(app.callback());
+    const { origin, close } = await serve(app.callback());
     await fetch(`${origin}/events`);
     const [error] = await failed;
     await close();

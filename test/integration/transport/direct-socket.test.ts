@@ -1,42 +1,26 @@
 import express from "express";
-import { once } from "node:events";
 import { Agent, createServer, get, type IncomingMessage, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
 import { sseHandler } from "session-progress/node";
-import { listen } from "../../support/http-server.ts";
+import { unchunk } from "../../support/chunked-body.ts";
+import { cleanups } from "../../support/cleanups.ts";
+import { serve, start } from "../../support/http-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 async function setUp(wrap: (res: ServerResponse) => void = () => {}) {
   const bus = createEventBus();
   const handle = sseHandler(bus);
   const responses: ServerResponse[] = [];
-  const { port, origin, close } = await listen((req, res) => {
+  const { port, origin, close } = await serve((req, res) => {
     responses.push(res);
     wrap(res);
     handle(req, res);
   });
-  opened.push(close, () => bus.close());
+  cleanUp(close, () => bus.close());
   return { bus, port, origin, responses };
-}
-
-/** What of a chunked body is between the frames; throws where a frame is wrong. */
-function unchunk(body: string): string {
-  const size = parseInt(body, 16);
-  const start = body.indexOf("\r\n") + 2;
-  if (size === 0) return body.slice(start) === "\r\n" ? "" : "junk after the last chunk";
-  const bytes = Buffer.from(body.slice(start));
-  const rest = bytes.subarray(size).toString();
-  if (!rest.startsWith("\r\n"))
-    throw new Error(`a chunk of ${size} bytes does not end at ${rest.slice(0, 20)}`);
-  return bytes.subarray(0, size).toString() + unchunk(rest.slice(2));
 }
 
 test("every chunk is framed right, with texts of any width", async () => {
@@ -51,7 +35,7 @@ test("every chunk is framed right, with texts of any width", async () => {
   }
   bus.end("s");
   const received = await client.until("0\r\n\r\n");
-  const text = unchunk(received.slice(received.indexOf("\r\n\r\n") + 4));
+  const text = unchunk(received);
   const sent = [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json!) as { msg?: string });
   expect(sent.map(({ msg }) => msg)).toEqual([
     undefined,
@@ -79,14 +63,14 @@ test("whoever has wrapped `write` sees every byte", async () => {
   }
   bus.end("s");
   const received = await client.until("0\r\n\r\n");
-  expect(seen).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+  expect(seen).toBe(unchunk(received));
 });
 
 describe("`write` that was replaced", () => {
   /** Follows on `server`, and checks that `seen` has every event that the client got. */
   async function expectAllSeen(bus: SessionEventBus, port: number, seen: () => string): Promise<void> {
     const client = await RawClient.connect(port);
-    opened.push(() => client.close());
+    cleanUp(() => client.close());
     client.get("/?session_id=s");
     await client.until("ready");
     for (const message of ["one", "two", "three"]) {
@@ -95,7 +79,7 @@ describe("`write` that was replaced", () => {
     }
     bus.end("s");
     const received = await client.until("0\r\n\r\n");
-    expect(seen()).toBe(unchunk(received.slice(received.indexOf("\r\n\r\n") + 4)));
+    expect(seen()).toBe(unchunk(received));
   }
 
   test("in a subclass sees every byte", async () => {
@@ -114,14 +98,9 @@ describe("`write` that was replaced", () => {
     for (const Response of [Mine, OnItsPrototype]) {
       seen = "";
       const bus = createEventBus();
-      const server = createServer({ ServerResponse: Response }, sseHandler(bus)).listen(0, "127.0.0.1");
-      await once(server, "listening");
-      opened.push(
-        () => server.close(),
-        () => server.closeAllConnections(),
-        () => bus.close(),
-      );
-      await expectAllSeen(bus, (server.address() as AddressInfo).port, () => seen);
+      const { port, close } = await start(createServer({ ServerResponse: Response }, sseHandler(bus)));
+      cleanUp(close, () => bus.close());
+      await expectAllSeen(bus, port, () => seen);
     }
   });
 
@@ -145,7 +124,7 @@ describe("`write` that was replaced", () => {
   test("after the first events sees every byte that follows", async () => {
     const { bus, port, responses } = await setUp();
     const client = await RawClient.connect(port);
-    opened.push(() => client.close());
+    cleanUp(() => client.close());
     client.get("/?session_id=s");
     await client.until("ready");
     for (const message of ["one", "two"]) {
@@ -184,7 +163,7 @@ test("a response that sends no chunks gets none", async () => {
 test("a connection serves one stream after the other, and keeps no listener of any", async () => {
   const { bus, origin, responses } = await setUp();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  opened.push(() => agent.destroy());
+  cleanUp(() => agent.destroy());
   const counts: number[] = [];
   for (let n = 0; n < 5; n++) {
     const response = await new Promise<IncomingMessage>((resolve) => {
@@ -220,8 +199,8 @@ test("an Express response is written past Express too", async () => {
     next();
   });
   app.get("/", expressHandler(bus));
-  const { port, close } = await listen(app);
-  opened.push(close, () => bus.close());
+  const { port, close } = await serve(app);
+  cleanUp(close, () => bus.close());
   const client = await RawClient.connect(port);
   client.get("/?session_id=s");
   await client.until("ready");

@@ -1,28 +1,25 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { cleanups } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
 /** Event streams at `/`, and at `/other` a page that is somebody else's. */
-async function setUp(options: (bus: SessionEventBus) => SseOptions<IncomingMessage> = () => ({})) {
+async function setUp(options: (bus: SessionEventBus) => SseOptions<IncomingMessage>) {
   const bus = createEventBus();
   const errors: string[] = [];
   bus.on("error", (error) => errors.push(error.message));
   const handle = sseHandler(bus, options(bus));
   const streams: ServerResponse[] = [];
   const others: ServerResponse[] = [];
-  const { port, close } = await listen((req, res) => {
+  const { port, close } = await serve((req, res) => {
     if (req.url === "/other") {
       others.push(res);
       res.setHeader("Content-Type", "text/plain");
@@ -32,18 +29,27 @@ async function setUp(options: (bus: SessionEventBus) => SseOptions<IncomingMessa
     streams.push(res);
     handle(req, res);
   });
-  opened.push(close, () => bus.close());
+  cleanUp(close, () => bus.close());
   const client = await RawClient.connect(port);
-  opened.push(() => client.close());
+  cleanUp(() => client.close());
   return { bus, errors, client, streams, others };
 }
 
-/** Reports until the stream is written in whole chunks, past the response. */
-async function warmUp(bus: SessionEventBus, client: RawClient): Promise<void> {
+/** Follows session `s` and reports until the stream is written in whole chunks, past the response. */
+async function follow(
+  options: (bus: SessionEventBus) => SseOptions<IncomingMessage> = () => ({}),
+  { pipelined }: { pipelined?: string } = {},
+) {
+  const { streams, ...rest } = await setUp(options);
+  const { bus, client } = rest;
+  client.get("/?session_id=s");
+  if (pipelined !== undefined) client.get(pipelined);
+  await client.until("event: ready");
   for (const message of ["one", "two"]) {
     bus.publish("s", { message });
     await client.until(`"msg":"${message}"`);
   }
+  return { ...rest, stream: streams[0]! };
 }
 
 /** Asserts that the next response on the connection is whole and nothing lies before it. */
@@ -59,11 +65,8 @@ async function expectOther(client: RawClient, others: ServerResponse[]): Promise
 
 describe("a response that somebody else has ended", () => {
   test.each(["in the same turn", "in a later turn"])("is not written to any more: %s", async (when) => {
-    const { bus, client, streams, others } = await setUp();
-    client.get("/?session_id=s");
-    await client.until("event: ready");
-    await warmUp(bus, client);
-    streams[0]!.end();
+    const { bus, client, stream, others } = await follow();
+    stream.end();
     if (when === "in a later turn") await nextTurn();
     bus.publish("s", { message: "too late" });
     await bus.flush();
@@ -77,11 +80,8 @@ describe("a response that somebody else has ended", () => {
   });
 
   test("is not written to by a long turn without a flush", async () => {
-    const { bus, client, streams, others } = await setUp();
-    client.get("/?session_id=s");
-    await client.until("event: ready");
-    await warmUp(bus, client);
-    streams[0]!.end();
+    const { bus, client, stream, others } = await follow();
+    stream.end();
     for (let n = 0; n < 1_200; n++) bus.publish("s", { message: `too late ${n}` });
     client.get("/other");
     await expectOther(client, others);
@@ -91,11 +91,8 @@ describe("a response that somebody else has ended", () => {
   test.each(["in the same turn", "in a later turn"])(
     "leaves the pipelined response after it alone: %s",
     async (when) => {
-      const { bus, client, streams, others } = await setUp();
-      client.get("/?session_id=s").get("/other");
-      await client.until("event: ready");
-      await warmUp(bus, client);
-      streams[0]!.end();
+      const { bus, client, stream, others } = await follow(undefined, { pipelined: "/other" });
+      stream.end();
       if (when === "in a later turn") await nextTurn();
       bus.publish("s", { message: "too late" });
       await bus.flush();
@@ -108,17 +105,13 @@ describe("a response that somebody else has ended", () => {
   );
 
   test("is not written to while its last bytes wait for a slow reader", async () => {
-    const { bus, client, streams, others } = await setUp();
-    client.get("/?session_id=s");
-    await client.until("event: ready");
-    await warmUp(bus, client);
+    const { bus, client, stream, others } = await follow();
     client.socket.pause();
-    const [stream] = streams;
-    while (stream!.writableLength === 0) {
+    while (stream.writableLength === 0) {
       for (let n = 0; n < 500; n++) bus.publish("s", { message: "f".repeat(2_000) });
       await nextTurn();
     }
-    stream!.end();
+    stream.end();
     for (const message of ["too late", "much too late"]) {
       bus.publish("s", { message });
       await bus.flush();
@@ -133,15 +126,12 @@ describe("a response that somebody else has ended", () => {
 
 describe("a filter that disconnects the stream it filters", () => {
   test("is the end of the response", async () => {
-    const { bus, errors, client, others } = await setUp((own) => ({
+    const { bus, errors, client, others } = await follow((own) => ({
       filter: ({ msg }) => {
         if (msg === "bye") own.disconnect("s");
         return true;
       },
     }));
-    client.get("/?session_id=s");
-    await client.until("event: ready");
-    await warmUp(bus, client);
     bus.publish("s", { message: "bye" });
     bus.publish("s", { message: "too late" });
     await client.until(LAST_CHUNK);

@@ -1,22 +1,19 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import express from "express";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, isSessionProgressError } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { cleanups } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { EventStreamClient, eventsIn } from "../../support/event-stream-client.ts";
 import { deferred } from "../../support/deferred.ts";
 import { eventually } from "../../support/eventually.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
-const opened: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
+const cleanUp = cleanups();
 
 async function setUp(options?: SseOptions<IncomingMessage>, busOptions?: EventBusOptions) {
   const warnings: string[] = [];
@@ -27,11 +24,11 @@ async function setUp(options?: SseOptions<IncomingMessage>, busOptions?: EventBu
   bus.on("error", (error) => errors.push(error.message));
   const handle = sseHandler(bus, options);
   const responses: ServerResponse[] = [];
-  const { connections, origin, port, close } = await listen((req, res) => {
+  const { connections, origin, port, close } = await serve((req, res) => {
     responses.push(res);
     handle(req, res);
   });
-  opened.push(async () => {
+  cleanUp(async () => {
     process.off("warning", warned);
     await bus.close();
     await close();
@@ -39,7 +36,7 @@ async function setUp(options?: SseOptions<IncomingMessage>, busOptions?: EventBu
   });
   const connect = async (): Promise<RawClient> => {
     const client = await RawClient.connect(port);
-    opened.push(() => client.close());
+    cleanUp(() => client.close());
     return client;
   };
   const nobodyFollows = (): Promise<void> => eventually("nobody follows", () => bus.stats().followers === 0);
@@ -273,7 +270,7 @@ describe("requests that are not what they should be", { timeout: 20_000 }, () =>
     const bus = createEventBus();
     const handle = sseHandler(bus);
     const thrown = deferred<unknown>();
-    const { origin, close } = await listen((req, res) => {
+    const { origin, close } = await serve((req, res) => {
       res.flushHeaders();
       try {
         handle(req, res);
@@ -282,7 +279,7 @@ describe("requests that are not what they should be", { timeout: 20_000 }, () =>
         res.end();
       }
     });
-    opened.push(close);
+    cleanUp(close);
     const client = await EventStreamClient.open(`${origin}/?session_id=s`);
     const error = await thrown.promise;
     expect(isSessionProgressError(error) && error.code).toBe("headers_sent");
@@ -306,18 +303,18 @@ describe("behind Express with a body parser", { timeout: 20_000 }, () => {
         },
       }),
     );
-    const { origin, close } = await listen(app);
-    opened.push(async () => {
+    const { origin, port, close } = await serve(app);
+    cleanUp(async () => {
       await bus.close();
       await close();
     });
-    return { bus, bodies, url: `${origin}/events?session_id=s`, port: Number(new URL(origin).port) };
+    return { bus, bodies, url: `${origin}/events?session_id=s`, port };
   }
 
   test("POST is a 405", async () => {
     const { bus, port } = await setUpExpress();
     const client = await RawClient.connect(port);
-    opened.push(() => client.close());
+    cleanUp(() => client.close());
     const headers = { "Content-Type": "application/json", "Content-Length": "2", Connection: "close" };
     client.get("/events?session_id=s", headers, "POST").send("{}");
     await client.closed;

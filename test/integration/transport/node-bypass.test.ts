@@ -2,17 +2,15 @@ import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler, type SseOptions } from "session-progress/hono";
+import { unchunk } from "../../support/chunked-body.ts";
+import { cleanups } from "../../support/cleanups.ts";
 import { serveFetch } from "../../support/fetch-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 const MESSAGES = ["one", "zwölf", "三", "four", "five", "six"];
 
 /** Follows a session over Hono on Node, through `middleware`, and reports each message when the last has arrived. */
@@ -36,9 +34,9 @@ async function follow(
   });
   app.use(middleware);
   app.get("/events", sseHandler(bus, options));
-  const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
-  const client = await RawClient.connect(Number(new URL(origin).port));
-  opened.push(
+  const { port, close } = await serveFetch((request, env) => app.fetch(request, env));
+  const client = await RawClient.connect(port);
+  cleanUp(
     close,
     () => bus.close(),
     () => client.close(),
@@ -60,16 +58,7 @@ async function follow(
     /** The body until the end of the session, out of its chunks. */
     async body(): Promise<string> {
       bus.end("s");
-      const received = await client.until("\r\n0\r\n\r\n");
-      const chunks = Buffer.from(received.slice(received.indexOf("\r\n\r\n") + 4));
-      let text = "";
-      for (let at = 0, size = 1; size > 0;) {
-        const start = chunks.indexOf("\r\n", at) + 2;
-        size = parseInt(chunks.subarray(at, start).toString(), 16);
-        text += chunks.subarray(start, start + size).toString();
-        at = start + size + 2;
-      }
-      return text;
+      return unchunk(await client.until("\r\n0\r\n\r\n"));
     },
   };
 }

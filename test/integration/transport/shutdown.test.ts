@@ -2,12 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Server, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler } from "session-progress/node";
+import { cleanups } from "../../support/cleanups.ts";
 import { EventStreamClient } from "../../support/event-stream-client.ts";
 import { eventually, within } from "../../support/eventually.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 import { watchTimers } from "../../support/live-timers.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
@@ -15,25 +16,21 @@ const RETRY_MS = 1_000;
 /** Nobody's patience in a deployment; the point is that it is not for ever. */
 const GENEROUS_MS = 5_000;
 
-const opened: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
+const cleanUp = cleanups();
 
 async function setUp() {
   const timers = watchTimers();
-  opened.push(timers.stop);
+  cleanUp(timers.stop);
   const bus = createEventBus();
   const handle = sseHandler(bus, { retryMs: RETRY_MS });
   const responses: ServerResponse[] = [];
-  const { server, origin, port, close } = await listen((req, res) => {
+  const { server, origin, port, close } = await serve((req, res) => {
     responses.push(res);
     handle(req, res);
   });
-  opened.push(async () => {
+  cleanUp(async () => {
     await bus.close();
-    if (server.listening) await close();
+    await close();
   });
   return { bus, server, origin, port, responses, timers };
 }
@@ -41,7 +38,7 @@ async function setUp() {
 /** A follower of `stalled` that reads nothing after its first words. */
 async function stall(port: number): Promise<RawClient> {
   const client = await RawClient.connect(port);
-  opened.push(() => client.close());
+  cleanUp(() => client.close());
   client.get("/?session_id=stalled");
   await client.until("event: ready");
   client.socket.pause();
@@ -73,7 +70,7 @@ test("with a hundred followers, some stalled, nothing is left and nobody is told
   const raw: RawClient[] = [];
   for (let n = 0; n < 10; n++) {
     const client = await RawClient.connect(port);
-    opened.push(() => client.close());
+    cleanUp(() => client.close());
     raw.push(client.get("/?session_id=s0"));
     await client.until("event: ready");
   }
@@ -164,7 +161,7 @@ test("no timer runs while nobody follows and nothing is kept", async () => {
 test("connections that are used again gather no listeners", async () => {
   const { bus, port, responses } = await setUp();
   const client = await RawClient.connect(port);
-  opened.push(() => client.close());
+  cleanUp(() => client.close());
   const counts: number[] = [];
   for (let round = 0; round < 5; round++) {
     bus.reporter("s").report({ message: `round ${round}` });

@@ -1,12 +1,13 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import { type SseOptions, sseHandler } from "session-progress/node";
+import { cleanups } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { RemoteReaders } from "../../support/remote-readers.ts";
@@ -18,7 +19,7 @@ const AGENTS = 5;
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 let readers: RemoteReaders;
-const opened: (() => Promise<void>)[] = [];
+const cleanUp = cleanups();
 
 beforeAll(async () => {
   readers = await RemoteReaders.start();
@@ -26,16 +27,12 @@ beforeAll(async () => {
 
 afterAll(() => readers.stop());
 
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
-async function serve(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
+async function setUp(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
   const bus = createEventBus(busOptions);
-  const { origin, server, close } = await listen(sseHandler(bus, sseOptions));
-  opened.push(async () => {
+  const { origin, server, close } = await serve(sseHandler(bus, sseOptions));
+  cleanUp(async () => {
     await bus.close();
-    if (server.listening) await close();
+    await close();
   });
   return { bus, server, url: `${origin}/?session_id=s` };
 }
@@ -79,7 +76,7 @@ describe("a follower that stops reading", () => {
     "costs less than 2 MiB beyond the history, then catches up: %s",
     async (_, perTurn, history) => {
       const costOf = async (stalled: boolean) => {
-        const { bus, url } = await serve({ history });
+        const { bus, url } = await setUp({ history });
         bus.reporter("s");
         const reader = stalled ? await readers.open(url, { stalled }) : undefined;
         const before = await heldBytes();
@@ -104,7 +101,7 @@ describe("a follower that stops reading", () => {
   );
 
   test("is cut off at the write deadline and resumes later", async () => {
-    const { bus, url } = await serve({}, { writeDeadlineMs: 200 });
+    const { bus, url } = await setUp({}, { writeDeadlineMs: 200 });
     const reader = await readers.open(url, { stalled: true });
     await reportMany(bus, 20_000, 1_000, 500);
     await eventually("it was cut off", () => bus.stats().followers === 0);
@@ -125,11 +122,11 @@ describe("a follower that stops reading", () => {
     const bus = createEventBus();
     const handle = sseHandler(bus, { writeDeadlineMs });
     const responses: ServerResponse[] = [];
-    const { port, close } = await listen((req, res) => {
+    const { port, close } = await serve((req, res) => {
       responses.push(res);
       handle(req, res);
     });
-    opened.push(async () => {
+    cleanUp(async () => {
       await bus.close();
       await close();
     });
@@ -162,7 +159,7 @@ describe("a follower that stops reading", () => {
   }, 60_000);
 
   test("is cut off also when its connection was to be ended", async () => {
-    const { bus, url, server } = await serve({}, { writeDeadlineMs: 200 });
+    const { bus, url, server } = await setUp({}, { writeDeadlineMs: 200 });
     const reader = await readers.open(url, { stalled: true });
     await reportMany(bus, 10_000, 1_000, 10_000);
     bus.disconnect("s");
@@ -176,7 +173,7 @@ describe("a follower that stops reading", () => {
   }, 60_000);
 
   test("does not hold up others of the same session", async () => {
-    const { bus, url } = await serve();
+    const { bus, url } = await setUp();
     const stalled = await readers.open(url, { stalled: true });
     const healthy = await readers.open(url);
     for (let round = 1; round <= 20; round++) {
@@ -202,7 +199,7 @@ describe("a follower that keeps reading sees no gap", () => {
   ] as const)(
     "%s, 5,000 events in one turn",
     async (_, followers, history) => {
-      const { bus, url } = await serve({ history });
+      const { bus, url } = await setUp({ history });
       const all = await Promise.all(Array.from({ length: followers }, () => readers.open(url)));
       await reportMany(bus, COUNT, 200, COUNT);
       for (const reader of all) {
@@ -214,7 +211,7 @@ describe("a follower that keeps reading sees no gap", () => {
   );
 
   test("also when the bus is flushed in the middle of a turn", async () => {
-    const { bus, url } = await serve();
+    const { bus, url } = await setUp();
     const reader = await readers.open(url);
     for (let n = 0; n < COUNT; n++) {
       bus.publish("s", { message: ".".repeat(250) });

@@ -1,16 +1,12 @@
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEntry, type SessionEventBus } from "session-progress";
 import { followOverWebSocket } from "session-progress/websocket";
-import { WebSocket, WebSocketServer } from "ws";
+import { WebSocket } from "ws";
+import { cleanups } from "../../support/cleanups.ts";
 import { eventually, within } from "../../support/eventually.ts";
+import { serveWebSockets } from "../../support/websocket-server.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 const BROKEN = "this socket is broken";
 const METHODS = ["close", "terminate"] as const;
 
@@ -24,8 +20,7 @@ async function setUp() {
   const bus = createEventBus();
   const errors: string[] = [];
   bus.on("error", (error) => errors.push(error.message));
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-  await once(server, "listening");
+  const { server, origin } = await serveWebSockets();
   const terminations: (() => void)[] = [];
   server.on("connection", (socket, request) => {
     const { pathname, search } = new URL(request.url!, "http://localhost");
@@ -40,14 +35,14 @@ async function setUp() {
     }
     followOverWebSocket(bus, pathname.slice(1), socket);
   });
-  opened.push(async () => {
+  cleanUp(async () => {
     await bus.close();
     for (const terminate of terminations) terminate();
     server.close();
   });
   const follow = async (path: string): Promise<Client> => {
-    const socket = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/${path}`);
-    opened.push(() => socket.terminate());
+    const socket = new WebSocket(`${origin}/${path}`);
+    cleanUp(() => socket.terminate());
     const types: string[] = [];
     socket.on("error", () => {});
     socket.on("message", (message: Buffer) => {

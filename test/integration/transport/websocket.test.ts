@@ -1,36 +1,32 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEntry } from "session-progress";
 import { followOverWebSocket, type WebSocketLike, type WebSocketOptions } from "session-progress/websocket";
 import { collect } from "session-progress/testing";
-import { WebSocket, WebSocketServer } from "ws";
+import { WebSocket } from "ws";
+import { cleanups } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
+import { serveWebSockets } from "../../support/websocket-server.ts";
 
-const opened: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of opened.splice(0).reverse()) await close();
-});
-
+const cleanUp = cleanups();
 /** A real server whose every connection follows session `s`. */
 async function setUp(options: WebSocketOptions = {}, busOptions?: EventBusOptions) {
   const bus = createEventBus(busOptions);
-  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-  await once(server, "listening");
+  const { server, origin } = await serveWebSockets();
   server.on("connection", (socket, request) => {
     const after = new URL(request.url!, "http://localhost").searchParams.get("after") ?? undefined;
     followOverWebSocket(bus, "s", socket, { after, ...options });
   });
-  opened.push(async () => {
+  cleanUp(async () => {
     await bus.close();
     for (const client of server.clients) client.terminate();
     server.close();
   });
   const follow = (after = ""): Client => {
-    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/?after=${after}`;
+    const url = `${origin}/?after=${after}`;
     const client = new Client(new WebSocket(url));
-    opened.push(() => client.socket.terminate());
+    cleanUp(() => client.socket.terminate());
     return client;
   };
   return { bus, server, follow };
@@ -197,11 +193,10 @@ describe("followOverWebSocket", () => {
 
   test("a client that left before it was attached is not followed", async () => {
     const bus = createEventBus();
-    const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
-    opened.push(() => server.close());
-    await once(server, "listening");
+    const { server, origin } = await serveWebSockets();
+    cleanUp(() => server.close());
     const connected = once(server, "connection") as Promise<[WebSocket]>;
-    const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const client = new WebSocket(origin);
     client.on("error", () => {});
     const [socket] = await connected;
     client.terminate();
