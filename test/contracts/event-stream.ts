@@ -15,6 +15,7 @@ import {
   eventsIn,
   overHttp1,
 } from "../support/event-stream-client.ts";
+import { waysToFail } from "../support/ways-to-fail.ts";
 
 /** Options as every adapter takes them; the suite never looks into a request. */
 export type ServeOptions = SseOptions<unknown>;
@@ -543,15 +544,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         });
       });
 
-      test.each([
-        [
-          "throws",
-          () => {
-            throw new Error("database away");
-          },
-        ],
-        ["rejects", () => Promise.reject(new Error("database away"))],
-      ])("500 and the error hook: authorize %s", async (_, authorize) => {
+      test.each(waysToFail("database away"))("500 and the error hook: authorize %s", async (_, authorize) => {
         const { errors, follow } = await setUp({ authorize });
         const client = await follow();
         await client.over;
@@ -676,15 +669,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(dataOf((await client.until("agent")).at(-1))["msg"]).toBe("here");
       });
 
-      test.each([
-        [
-          "throws",
-          () => {
-            throw new Error("no cookie");
-          },
-        ],
-        ["rejects", () => Promise.reject(new Error("no cookie"))],
-      ])("500 and the error hook: session %s", async (_, session) => {
+      test.each(waysToFail("no cookie"))("500 and the error hook: session %s", async (_, session) => {
         const { errors, follow } = await setUp({ session });
         expect((await follow()).status).toBe(500);
         expect(errors).toEqual(["no cookie"]);

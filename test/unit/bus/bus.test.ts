@@ -17,6 +17,7 @@ import { asAgentEvent, describeEvent, epochOf, positionsOf } from "../../support
 import { recordEntries } from "../../support/session-entries.ts";
 import { untyped } from "../../support/untyped.ts";
 import { warningsDuring } from "../../support/warnings.ts";
+import { waysToFail } from "../../support/ways-to-fail.ts";
 
 describe("reporting to a session", () => {
   it("is the same by publish, reporter, run and sink", () => {
@@ -249,26 +250,21 @@ describe("subscribe", () => {
     expect(ambient).toEqual([undefined, undefined, undefined]);
   });
 
-  it.each([
-    [
-      "throws",
-      () => {
-        throw new Error("boom");
-      },
-    ],
-    ["rejects", () => Promise.reject(new Error("boom"))],
-  ])("hurts nobody when a listener %s: the error hook is told", async (_how, listener) => {
-    const bus = createEventBus({ strict: true });
-    const told: unknown[] = [];
-    bus.on("error", (error, sessionId) => void told.push(error.message, sessionId));
-    bus.publish("s", { message: "1" });
-    bus.subscribe("s", listener, { after: "start" });
-    const entries = recordEntries(bus, "s");
-    expect(bus.publish("s", { message: "2" })).toBe(true);
-    await settled();
-    expect(entries.map(describeEvent)).toEqual(["1", "2"]);
-    expect(told).toEqual(["boom", "s", "boom", "s"]);
-  });
+  it.each(waysToFail("boom"))(
+    "hurts nobody when a listener %s: the error hook is told",
+    async (_how, listener) => {
+      const bus = createEventBus({ strict: true });
+      const told: unknown[] = [];
+      bus.on("error", (error, sessionId) => void told.push(error.message, sessionId));
+      bus.publish("s", { message: "1" });
+      bus.subscribe("s", listener, { after: "start" });
+      const entries = recordEntries(bus, "s");
+      expect(bus.publish("s", { message: "2" })).toBe(true);
+      await settled();
+      expect(entries.map(describeEvent)).toEqual(["1", "2"]);
+      expect(told).toEqual(["boom", "s", "boom", "s"]);
+    },
+  );
 
   it("warns the process once when a listener throws and nobody listens to the hook", async () => {
     const bus = createEventBus();

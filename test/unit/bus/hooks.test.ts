@@ -5,6 +5,7 @@ import { settled } from "../../support/event-loop.ts";
 import { describeEvent } from "../../support/events.ts";
 import { untyped } from "../../support/untyped.ts";
 import { warningsDuring } from "../../support/warnings.ts";
+import { waysToFail } from "../../support/ways-to-fail.ts";
 
 describe("hooks", () => {
   it("tell of events, ends, gaps, drops and errors, each with its session", () => {
@@ -100,15 +101,7 @@ describe("hooks", () => {
     expect(ambient).toEqual([undefined, undefined]);
   });
 
-  it.each([
-    [
-      "throw",
-      () => {
-        throw new Error("hook");
-      },
-    ],
-    ["reject", () => Promise.reject(new Error("hook"))],
-  ])("that %s are told to `error` and hurt nobody", async (_how, hook) => {
+  it.each(waysToFail("hook"))("hurt nobody when one %s, and `error` is told", async (_how, hook) => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const after = vi.fn();
