@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import { sseHandler, type SseOptions } from "session-progress/node";
 import { cleanups } from "../support/cleanups.ts";
@@ -18,7 +18,7 @@ async function setUp(busOptions?: EventBusOptions, sseOptions?: SseOptions<Incom
   return { bus, get };
 }
 
-it("the transcript is what a server sends, byte for byte but for numbers that differ each time", async () => {
+test("the transcript is what a server sends, byte for byte but for numbers that differ each time", async () => {
   const { bus, get } = await setUp({ history: { maxEvents: 2 } }, { keepAliveMs: 30 });
   const think = { agent: "codesmith", phase: "think" } as const;
   for (const progress of [0.1, 0.2, 0.35]) {
@@ -45,7 +45,7 @@ function blurred(transcript: string): string {
     .replaceAll(/"ts":"[^"]+"/g, '"ts":"T"');
 }
 
-it("the headers are those of the response", async () => {
+test("the headers are those of the response", async () => {
   const { bus, get } = await setUp();
   const response = await get(SESSION);
   for (const line of block("PROTOCOL.md", "headers").code.trim().split("\n")) {
@@ -133,12 +133,12 @@ describe("every answer of the table is given", () => {
   };
 
   const rows = table("PROTOCOL.md", "answer");
-  it.each(rows)("%s %s", async (status = "", when = "") => {
+  test.each(rows)("%s %s", async (status = "", when = "") => {
     const [, check] = Object.entries(given).find(([name]) => `${status} ${when}`.startsWith(name)) ?? [];
     expect(String(await check?.())).toBe(status);
   });
 
-  it("and no other", () => {
+  test("and no other", () => {
     expect(Object.keys(given)).toHaveLength(rows.length);
   });
 });
@@ -174,11 +174,11 @@ describe("the vendored reporter", () => {
 
   afterAll(() => project.dispose());
 
-  it("reports to whichever session its caller runs in, and to none outside", async () => {
+  test("reports to whichever session its caller runs in, and to none outside", async () => {
     expect(await project.run("vendored")).toEqual(["false", "inside 0.25", "true", "false"]);
   });
 
-  it("a storage that is in the slot already is used, not replaced", async () => {
+  test("a storage that is in the slot already is used, not replaced", async () => {
     expect(await project.run("foreign")).toEqual(["foreign", "true", "true"]);
   });
 });

@@ -1,6 +1,6 @@
 import vm from "node:vm";
 import { EventSource } from "eventsource";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freePort } from "../support/free-port.ts";
 import { block } from "./blocks.ts";
 import { Project } from "./program.ts";
@@ -20,11 +20,11 @@ describe("the server and the page of README.md", { timeout: 20_000 }, () => {
 
   afterAll(() => project.dispose());
 
-  it("serves that page", async () => {
+  test("serves that page", async () => {
     expect(await (await fetch(origin)).text()).toBe(page);
   });
 
-  it("a click shows every report, then the end, and the page asks no more", async () => {
+  test("a click shows every report, then the end, and the page asks no more", async () => {
     const { click, bar, text, sources } = open(page, origin);
     await click();
     await vi.waitFor(() => expect(text.shown.at(-1)).toBe("completed"), { timeout: 10_000 });
@@ -39,7 +39,7 @@ describe("the server and the page of README.md", { timeout: 20_000 }, () => {
     expect(sources.map(({ readyState }) => readyState)).toEqual([EventSource.CLOSED]);
   });
 
-  it("`onmessage` sees nothing", async () => {
+  test("`onmessage` sees nothing", async () => {
     const { sessionId } = (await (await fetch(`${origin}/runs`, { method: "POST" })).json()) as {
       sessionId: string;
     };

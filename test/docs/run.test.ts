@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { block, blocks } from "./blocks.ts";
 import { Project } from "./program.ts";
 import { SERVERS } from "./servers.ts";
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => project.dispose());
 
 describe("blocks tagged `run` print what their `// →` comments say", () => {
-  it.each(Object.entries(programs))("%s", { timeout: 10_000 }, async (name, code) => {
+  test.each(Object.entries(programs))("%s", { timeout: 10_000 }, async (name, code) => {
     const claimed = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
     const printed = await project.run(name);
     if (claimed.length > 0) expect(printed).toEqual(claimed);
@@ -29,7 +29,7 @@ describe("blocks tagged `run` print what their `// →` comments say", () => {
   });
 });
 
-it("each of the other servers of README.md sends a session's end", { timeout: 20_000 }, async () => {
+test("each of the other servers of README.md sends a session's end", { timeout: 20_000 }, async () => {
   expect(await project.run("servers")).toEqual([
     "node: end",
     "http2: end",

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
 import { DEFAULT_MAX_EVENT_BYTES } from "../../src/report/check-report.ts";
 import { block, documents, read, ROOT, table } from "./blocks.ts";
@@ -20,7 +20,7 @@ describe("the tables of README.md say what the source says", () => {
   const busRows = table("README.md", "option", 1);
   const sseRows = table("README.md", "option", 2);
 
-  it("names", () => {
+  test("names", () => {
     expect(names(table("README.md", "field"))).toEqual(namesIn("src/protocol/event.ts", "ProgressReport"));
     expect(names(startRows)).toEqual(namesIn("src/bus/run.ts", "StartOptions"));
     expect(names(busRows)).toEqual(namesIn("src/bus/create-event-bus.ts", "EventBusOptions"));
@@ -30,7 +30,7 @@ describe("the tables of README.md say what the source says", () => {
     );
   });
 
-  it("hooks and their arguments", () => {
+  test("hooks and their arguments", () => {
     const claimed = table("README.md", "hook").map(([name, parameters]) => [name, parameters]);
     const real = membersOf("src/bus/hooks.ts", "BusHooks").map(({ name, parameters }) => [
       `\`${name}\``,
@@ -42,7 +42,7 @@ describe("the tables of README.md say what the source says", () => {
     expect(table("README.md", "hook").flat().join(" ")).toContain(` or ${reasons.at(-1)}`);
   });
 
-  it("defaults", () => {
+  test("defaults", () => {
     const claimed = [...busRows, ...sseRows].map((row) => [
       row[0]!.replaceAll("`", "").replace("history.", ""),
       row.at(-1)!.replaceAll("`", "").replace(/ \(.*/, ""),
@@ -71,14 +71,14 @@ function shown(name: string, source: string | undefined): string {
   return source === "Infinity" ? "never" : String(source);
 }
 
-it("the events of PROTOCOL.md are those of the source, field by field", () => {
+test("the events of PROTOCOL.md are those of the source, field by field", () => {
   const documented = parse("events.ts", block("PROTOCOL.md", "events").code);
   for (const name of ["AgentEvent", "RunEndEvent", "SessionEndEvent", "GapEvent"]) {
     expect(membersIn(documented, name), name).toEqual(membersOf("src/protocol/event.ts", name));
   }
 });
 
-it("PROTOCOL.md has the WebSocket's close codes of the source", () => {
+test("PROTOCOL.md has the WebSocket's close codes of the source", () => {
   const source = read("src/adapters/websocket.ts");
   const real = [...source.matchAll(/\[(\d{4}), "([^"]+)"\]/g)].map(([, code, reason]) => [
     code,
@@ -89,20 +89,20 @@ it("PROTOCOL.md has the WebSocket's close codes of the source", () => {
   expect(claimed).toEqual(real);
 });
 
-it("every entry point of the package is named in README.md", () => {
+test("every entry point of the package is named in README.md", () => {
   const entries = Object.keys(manifest.exports).filter((entry) => entry !== "./package.json");
   const readme = read("README.md");
   expect(entries.filter((entry) => !readme.includes(`session-progress${entry.slice(1)}`))).toEqual([]);
 });
 
-it("the tree in ARCHITECTURE.md is the tree of src/", () => {
+test("the tree in ARCHITECTURE.md is the tree of src/", () => {
   const tree = block("ARCHITECTURE.md", "tree").code.split("\n");
   const claimed = tree.flatMap((line) => /^ {2}(\S+\.ts) {2,}\S/.exec(line)?.[1] ?? []);
   const real = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" });
   expect(claimed.sort()).toEqual(real.filter((path) => path.endsWith(".ts")).sort());
 });
 
-it("links between documents lead somewhere", () => {
+test("links between documents lead somewhere", () => {
   for (const file of documents()) {
     const prose = read(file).replaceAll(/^```.*?^```$/gms, "");
     for (const [, target = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {

@@ -1,29 +1,33 @@
 import { join } from "node:path";
 import ts from "typescript";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import { type Block, blocks, ROOT } from "./blocks.ts";
 
 const TYPESCRIPT = blocks.filter(({ language }) => language === "ts");
 const IGNORED = /^ignore-check(?: (.+))?$/;
 
-it("every TypeScript block compiles", { timeout: 60_000 }, () => {
+test("every TypeScript block compiles", { timeout: 60_000 }, () => {
   const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
   expect(together.length).toBeGreaterThan(5);
   expect(complaints(together)).toEqual([]);
 });
 
-it("a block that changes types for all others compiles alone, and changes them", { timeout: 60_000 }, () => {
-  const alone = TYPESCRIPT.filter(({ tag }) => tag === "alone");
-  expect(alone).toHaveLength(1);
-  const code = `${alone[0]!.code}
+test(
+  "a block that changes types for all others compiles alone, and changes them",
+  { timeout: 60_000 },
+  () => {
+    const alone = TYPESCRIPT.filter(({ tag }) => tag === "alone");
+    expect(alone).toHaveLength(1);
+    const code = `${alone[0]!.code}
     import { reportProgress } from "session-progress";
     reportProgress({ data: { file: "a.ts" } });
     // @ts-expect-error: no number any more
     reportProgress({ data: 1 });`;
-  expect(complaints([{ ...alone[0]!, code }])).toEqual([]);
-});
+    expect(complaints([{ ...alone[0]!, code }])).toEqual([]);
+  },
+);
 
-it("a block that is not checked says why", () => {
+test("a block that is not checked says why", () => {
   for (const { file, line, tag } of TYPESCRIPT) {
     const ignored = IGNORED.exec(tag);
     if (ignored) expect(ignored[1], `${file}:${line}`).toBeDefined();

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
+import { expect, test } from "vitest";
 import * as index from "session-progress";
 import * as express from "session-progress/express";
 import * as fetch from "session-progress/fetch";
@@ -12,7 +12,7 @@ import tsconfig from "../../tsconfig.json" with { type: "json" };
 
 const entries = { index, node, express, fetch, hono, websocket, sse, testing };
 
-it("exports these names and no others: a new public name is a decision", () => {
+test("exports these names and no others: a new public name is a decision", () => {
   const names = Object.entries(entries).map(
     ([entry, module]) => `${entry}: ${Object.keys(module).sort().join(" ")}`,
   );
@@ -30,7 +30,7 @@ it("exports these names and no others: a new public name is a decision", () => {
   `);
 });
 
-it("has one entry for each subpath of package.json, and here", () => {
+test("has one entry for each subpath of package.json, and here", () => {
   const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   const subpaths = Object.keys(exports)
     .filter((subpath) => subpath !== "./package.json")

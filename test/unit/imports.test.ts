@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, posix } from "node:path";
 import ts from "typescript";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 
 /**
  * The rows of ARCHITECTURE.md, "Who may import whom": a folder imports from the folders that its row names, of
@@ -61,18 +61,18 @@ describe("src/", () => {
   const folders = [...ROWS.keys()];
   const inside = files.filter((file) => file !== "index");
 
-  it("is folders that ARCHITECTURE.md knows, and an index", () => {
+  test("is folders that ARCHITECTURE.md knows, and an index", () => {
     expect([...new Set(inside.map(folderOf))].sort()).toEqual([...folders].sort());
   });
 
-  it("has rows that allow only what stands above them", () => {
+  test("has rows that allow only what stands above them", () => {
     const above = folders.flatMap((folder, row) =>
       ROWS.get(folder)!.filter((may) => may !== "nothing" && !folders.slice(0, row).includes(may)),
     );
     expect(above).toEqual([]);
   });
 
-  it("imports from folders as their rows allow, types included", () => {
+  test("imports from folders as their rows allow, types included", () => {
     const forbidden = own.filter(
       ({ from, to }) =>
         from !== "index" &&
@@ -84,7 +84,7 @@ describe("src/", () => {
     expect(forbidden.map(show)).toEqual([]);
   });
 
-  it("has no cycle between files, not even of types", () => {
+  test("has no cycle between files, not even of types", () => {
     const next = new Map(
       files.map((file) => [file, own.filter(({ from }) => from === file).map(({ to }) => to)]),
     );
@@ -100,26 +100,26 @@ describe("src/", () => {
     expect(cycles.map((cycle) => cycle.join(" → "))).toEqual([]);
   });
 
-  it("uses frameworks and Node as types only", () => {
+  test("uses frameworks and Node as types only", () => {
     const atRuntime = foreign.filter(({ to, typeOnly }) => !typeOnly || !TYPES_ONLY.test(to));
     expect(atRuntime.map(show)).toEqual([]);
   });
 
-  it("knows frameworks and Node in adapters, transport/node and transport/fetch only", () => {
+  test("knows frameworks and Node in adapters, transport/node and transport/fetch only", () => {
     const elsewhere = foreign.filter(
       ({ from, to }) => to !== "typed-emitter" && !/^(adapters|transport\/(node|fetch))\//.test(from),
     );
     expect(elsewhere.map(show)).toEqual([]);
   });
 
-  it("loads no module by name at run time, but for process.getBuiltinModule", () => {
+  test("loads no module by name at run time, but for process.getBuiltinModule", () => {
     const dynamic = files.filter((file) =>
       /\bimport\(|\brequire\(/.test(readFileSync(new URL(`${file}.ts`, root), "utf8")),
     );
     expect(dynamic).toEqual([]);
   });
 
-  it("has an index that only re-exports, and nothing of adapters", () => {
+  test("has an index that only re-exports, and nothing of adapters", () => {
     const text = readFileSync(new URL("index.ts", root), "utf8");
     const { statements } = ts.createSourceFile("index", text, ts.ScriptTarget.Latest);
     expect(statements.every((statement) => ts.isExportDeclaration(statement) && statement.exportClause)).toBe(
@@ -131,7 +131,7 @@ describe("src/", () => {
     expect(reached).toEqual([]);
   });
 
-  it("has no file over 300 lines", () => {
+  test("has no file over 300 lines", () => {
     const long = files.filter(
       (file) => readFileSync(new URL(`${file}.ts`, root), "utf8").split("\n").length > 301,
     );

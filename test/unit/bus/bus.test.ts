@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   createEventBus,
   createReporter,
@@ -20,7 +20,7 @@ import { warningsDuring } from "../../support/warnings.ts";
 import { waysToFail } from "../../support/ways-to-fail.ts";
 
 describe("reporting to a session", () => {
-  it("is the same by publish, reporter, run and sink", () => {
+  test("is the same by publish, reporter, run and sink", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message: "publish" })).toBe(true);
@@ -32,7 +32,7 @@ describe("reporting to a session", () => {
     expect(new Set(entries.map(epochOf)).size).toBe(1);
   });
 
-  it("works with detached methods", async () => {
+  test("works with detached methods", async () => {
     const { publish, subscribe, follow, run, reporter, sink, start, end, stats, flush, close, on } =
       createEventBus();
     const heard: string[] = [];
@@ -51,14 +51,14 @@ describe("reporting to a session", () => {
     await close();
   });
 
-  it("is synchronous: a test asserts on the next line", () => {
+  test("is synchronous: a test asserts on the next line", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "m" });
     expect(entries).toHaveLength(1);
   });
 
-  it("makes epochs below 2^62 from the time, and entries with its id", () => {
+  test("makes epochs below 2^62 from the time, and entries with its id", () => {
     const bus = createEventBus();
     const before = BigInt(Date.now()) << 20n;
     const epoch = BigInt(bus.reporter("s").epoch!);
@@ -69,14 +69,14 @@ describe("reporting to a session", () => {
     expect(entries[0]).toSatisfy(Object.isFrozen);
   });
 
-  it("of one bus reaches nobody at another", () => {
+  test("of one bus reaches nobody at another", () => {
     const [one, other] = [createEventBus(), createEventBus()];
     const entries = recordEntries(other, "s");
     one.publish("s", {});
     expect(entries).toEqual([]);
   });
 
-  it("returns or throws from run what the function does, and ends nothing", async () => {
+  test("returns or throws from run what the function does, and ends nothing", async () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     expect(bus.run("s", () => 1)).toBe(1);
@@ -90,7 +90,7 @@ describe("reporting to a session", () => {
     expect(bus.publish("s", {})).toBe(true);
   });
 
-  it("takes events of another reporter into a sink, as they are", () => {
+  test("takes events of another reporter into a sink, as they are", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     const sink = bus.sink("s");
@@ -116,7 +116,7 @@ describe("reporting to a session", () => {
 describe("a malformed session id", () => {
   const bad: unknown[] = ["", "a b", "a\nb", "ä", "a/b", "x".repeat(129), "../etc", 7, null, undefined];
 
-  it.each(bad)("(%j) is a TypeError everywhere but in publish", (given) => {
+  test.each(bad)("(%j) is a TypeError everywhere but in publish", (given) => {
     const bus = createEventBus();
     const id: string = untyped(given);
     const calls: (() => unknown)[] = [
@@ -136,7 +136,7 @@ describe("a malformed session id", () => {
     }
   });
 
-  it.each(bad)("(%j) counts as a bad report in publish", (given) => {
+  test.each(bad)("(%j) counts as a bad report in publish", (given) => {
     const bus = createEventBus();
     const id: string = untyped(given);
     const faults = recordErrors(bus);
@@ -147,17 +147,17 @@ describe("a malformed session id", () => {
     expect(() => createEventBus({ strict: true }).publish(id, {})).toThrow(TypeError);
   });
 
-  it("is not repeated in the error", () => {
+  test("is not repeated in the error", () => {
     expect(() => createEventBus().reporter("secret token")).toThrow(/got a string of 12 characters$/);
   });
 
-  it.each(["a", "A-Z.a_z:0~9", "x".repeat(128), createSessionId()])("is not %s", (id) => {
+  test.each(["a", "A-Z.a_z:0~9", "x".repeat(128), createSessionId()])("is not %s", (id) => {
     expect(createEventBus().publish(id, {})).toBe(true);
   });
 });
 
 describe("createSessionId", () => {
-  it("makes 128 random bits, base64url", () => {
+  test("makes 128 random bits, base64url", () => {
     const ids = Array.from({ length: 1_000 }, createSessionId);
     expect(new Set(ids).size).toBe(1_000);
     for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9_-]{22}$/);
@@ -165,7 +165,7 @@ describe("createSessionId", () => {
 });
 
 describe("subscribe", () => {
-  it('starts with what comes next, or with what `after` says: "start", an id', () => {
+  test('starts with what comes next, or with what `after` says: "start", an id', () => {
     const bus = createEventBus();
     for (const message of ["1", "2", "3"]) bus.publish("s", { message });
     const all = recordEntries(bus, "s");
@@ -183,7 +183,7 @@ describe("subscribe", () => {
     expect(second).toEqual(["3", "4"]);
   });
 
-  it("tells a bad `after` as a reset gap, then reads from the start", () => {
+  test("tells a bad `after` as a reset gap, then reads from the start", () => {
     const bus = createEventBus();
     bus.publish("s", { message: "1" });
     const heard: SessionEntry[] = [];
@@ -193,14 +193,14 @@ describe("subscribe", () => {
     expect(heard[0]?.event).toEqual({ t: "gap", reason: "reset" });
   });
 
-  it("sees every entry live, whatever the history keeps", () => {
+  test("sees every entry live, whatever the history keeps", () => {
     const bus = createEventBus({ history: { maxEvents: 1 } });
     const entries = recordEntries(bus, "s");
     for (let i = 0; i < 100; i++) bus.publish("s", { message: `${i}` });
     expect(positionsOf(entries)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
   });
 
-  it("delivers reports made by a listener after the current one, in the same order to all", () => {
+  test("delivers reports made by a listener after the current one, in the same order to all", () => {
     const bus = createEventBus();
     const order: string[] = [];
     bus.subscribe("s", (entry) => {
@@ -227,7 +227,7 @@ describe("subscribe", () => {
     ]);
   });
 
-  it("delivers across sessions that report to each other", () => {
+  test("delivers across sessions that report to each other", () => {
     const bus = createEventBus();
     const [a, b] = [recordEntries(bus, "a"), recordEntries(bus, "b")];
     bus.subscribe("a", (entry) => a.length < 5 && bus.publish("b", { message: describeEvent(entry) }));
@@ -237,7 +237,7 @@ describe("subscribe", () => {
     expect(b.map(describeEvent)).toEqual(["x", "x'", "x''", "x'''"]);
   });
 
-  it("runs listeners under no ambient reporter", () => {
+  test("runs listeners under no ambient reporter", () => {
     const bus = createEventBus();
     const ambient: unknown[] = [];
     const note = (): void => void ambient.push(currentReporter());
@@ -250,7 +250,7 @@ describe("subscribe", () => {
     expect(ambient).toEqual([undefined, undefined, undefined]);
   });
 
-  it.each(waysToFail("boom"))(
+  test.each(waysToFail("boom"))(
     "hurts nobody when a listener %s: the error hook is told",
     async (_how, listener) => {
       const bus = createEventBus({ strict: true });
@@ -266,7 +266,7 @@ describe("subscribe", () => {
     },
   );
 
-  it("warns the process once when a listener throws and nobody listens to the hook", async () => {
+  test("warns the process once when a listener throws and nobody listens to the hook", async () => {
     const bus = createEventBus();
     bus.subscribe("s", () => {
       throw new Error("boom");
@@ -278,7 +278,7 @@ describe("subscribe", () => {
     expect(warnings).toEqual(["boom (listen to the bus's `error` hook to see all of these)"]);
   });
 
-  it("stops for a listener that is unsubscribed while an event is delivered", () => {
+  test("stops for a listener that is unsubscribed while an event is delivered", () => {
     const bus = createEventBus();
     const heard: string[] = [];
     bus.subscribe("s", (entry) => {
@@ -293,7 +293,7 @@ describe("subscribe", () => {
     expect(heard).toEqual(["a 1", "z 1"]);
   });
 
-  it("tells one that joins while an event is delivered what comes after, or all", () => {
+  test("tells one that joins while an event is delivered what comes after, or all", () => {
     const bus = createEventBus();
     const [now, start]: [string[], string[]] = [[], []];
     const stop = bus.subscribe("s", () => {
@@ -308,7 +308,7 @@ describe("subscribe", () => {
     expect(start).toEqual(["1", "2", "3"]);
   });
 
-  it("may be stopped twice", () => {
+  test("may be stopped twice", () => {
     const bus = createEventBus();
     const other = recordEntries(bus, "s");
     const stop = bus.subscribe("s", () => undefined);
@@ -319,7 +319,7 @@ describe("subscribe", () => {
     expect(bus.stats().followers).toBe(1);
   });
 
-  it("stops when its signal aborts, also in the middle of a replay", () => {
+  test("stops when its signal aborts, also in the middle of a replay", () => {
     const bus = createEventBus();
     for (const message of ["1", "2", "3"]) bus.publish("s", { message });
     const heard: string[] = [];
@@ -332,7 +332,7 @@ describe("subscribe", () => {
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("replays what the listener itself reports meanwhile, once", () => {
+  test("replays what the listener itself reports meanwhile, once", () => {
     const bus = createEventBus();
     bus.publish("s", { message: "1" });
     const heard: string[] = [];
@@ -347,7 +347,7 @@ describe("subscribe", () => {
     expect(heard).toEqual(["1", "2", "3"]);
   });
 
-  it.each([
+  test.each([
     ["a listener", "s", untyped(undefined), {}],
     ["`after`", "s", () => undefined, { after: untyped(5) }],
   ])("refuses what is no %s", (_what, id, listener, options) => {
@@ -356,7 +356,7 @@ describe("subscribe", () => {
 });
 
 describe("the end of a session", () => {
-  it("is the last entry, and listeners are let go", () => {
+  test("is the last entry, and listeners are let go", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     bus.publish("s", { message: "1" });
@@ -374,7 +374,7 @@ describe("the end of a session", () => {
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("is won by the first", () => {
+  test("is won by the first", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     bus.end("s", { status: "cancelled" });
@@ -383,7 +383,7 @@ describe("the end of a session", () => {
     expect(entries.map(describeEvent)).toEqual(["end cancelled"]);
   });
 
-  it("of a session that nobody knows is its entry 1", async () => {
+  test("of a session that nobody knows is its entry 1", async () => {
     const bus = createEventBus();
     bus.end("s");
     const entries = await collect(bus.follow("s"));
@@ -391,7 +391,7 @@ describe("the end of a session", () => {
     expect(positionsOf(entries)).toEqual([1]);
   });
 
-  it("has publish refuse, without opening the session again", () => {
+  test("has publish refuse, without opening the session again", () => {
     const bus = createEventBus();
     const drops: unknown[] = [];
     bus.on("drop", (...args) => void drops.push(args));
@@ -401,7 +401,7 @@ describe("the end of a session", () => {
     expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["end completed"]);
   });
 
-  it('is delivered to who subscribes with "now" afterwards', () => {
+  test('is delivered to who subscribes with "now" afterwards', () => {
     const bus = createEventBus();
     bus.publish("s", {});
     bus.end("s");
@@ -411,7 +411,7 @@ describe("the end of a session", () => {
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("comes before what a listener reports when it sees the end: that is too late", () => {
+  test("comes before what a listener reports when it sees the end: that is too late", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     const answers: boolean[] = [];
@@ -421,7 +421,7 @@ describe("the end of a session", () => {
     expect(entries.map(describeEvent)).toEqual(["end completed"]);
   });
 
-  it.each([{ status: untyped("done") }, { status: untyped(null) }])("refuses %j", (options) => {
+  test.each([{ status: untyped("done") }, { status: untyped(null) }])("refuses %j", (options) => {
     const bus = createEventBus();
     expect(() => bus.end("s", options)).toThrow(
       /^Expected `status` to be "completed", "failed" or "cancelled"/,
@@ -429,7 +429,7 @@ describe("the end of a session", () => {
     expect(bus.stats().sessions).toBe(0);
   });
 
-  it.each([false, true])("goes out without its bad parts (strict: %j)", (strict) => {
+  test.each([false, true])("goes out without its bad parts (strict: %j)", (strict) => {
     const bus = createEventBus({ strict });
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -442,7 +442,7 @@ describe("the end of a session", () => {
     ]);
   });
 
-  it("goes out cut when its message is too long", () => {
+  test("goes out cut when its message is too long", () => {
     const bus = createEventBus({ maxEventBytes: 1_024, strict: true });
     recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -454,7 +454,7 @@ describe("the end of a session", () => {
 });
 
 describe("a session id used again after its end", () => {
-  it.each([
+  test.each([
     ["reporter", (bus: ReturnType<typeof createEventBus>) => bus.reporter("s").report({ message: "new" })],
     [
       "run",
@@ -481,7 +481,7 @@ describe("a session id used again after its end", () => {
     expect(epochOf(entries[0]) > epochOf(old)).toBe(true);
   });
 
-  it("has a larger epoch even when the clock goes back", () => {
+  test("has a larger epoch even when the clock goes back", () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const bus = createEventBus();
@@ -494,7 +494,7 @@ describe("a session id used again after its end", () => {
     }
   });
 
-  it("refuses a reporter of the ended incarnation for ever", async () => {
+  test("refuses a reporter of the ended incarnation for ever", async () => {
     const bus = createEventBus();
     const drops: unknown[] = [];
     bus.on("drop", (...args) => void drops.push(args));
@@ -513,7 +513,7 @@ describe("a session id used again after its end", () => {
     expect(drops).toEqual(Array(4).fill(["s", "ended"]));
   });
 
-  it("leaves followers of the old incarnation at its end", async () => {
+  test("leaves followers of the old incarnation at its end", async () => {
     const bus = createEventBus();
     const old: string[] = [];
     bus.subscribe("s", (entry) => void old.push(describeEvent(entry)));
@@ -525,7 +525,7 @@ describe("a session id used again after its end", () => {
     expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
-  it("resets who comes back with an id of the old incarnation", () => {
+  test("resets who comes back with an id of the old incarnation", () => {
     const bus = createEventBus();
     bus.publish("s", {});
     bus.end("s");
@@ -538,7 +538,7 @@ describe("a session id used again after its end", () => {
 });
 
 describe("bus.reporter with an epoch", () => {
-  it("reports to this incarnation only", () => {
+  test("reports to this incarnation only", () => {
     const bus = createEventBus();
     const { epoch } = bus.reporter("s");
     const entries = recordEntries(bus, "s");
@@ -552,7 +552,7 @@ describe("bus.reporter with an epoch", () => {
     expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["next"]);
   });
 
-  it.each(["1", "0", "no epoch"])("refuses for a session nobody has opened (%s)", (epoch) => {
+  test.each(["1", "0", "no epoch"])("refuses for a session nobody has opened (%s)", (epoch) => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     expect(bus.reporter("s", { epoch }).report({})).toBe(false);
@@ -562,7 +562,7 @@ describe("bus.reporter with an epoch", () => {
 });
 
 describe("close", () => {
-  it("refuses everything afterwards, without throwing but in start", async () => {
+  test("refuses everything afterwards, without throwing but in start", async () => {
     const bus = createEventBus();
     const drops: unknown[] = [];
     bus.on("drop", (...args) => void drops.push(args));
@@ -583,7 +583,7 @@ describe("close", () => {
     );
   });
 
-  it("is idempotent, and leaves nothing", async () => {
+  test("is idempotent, and leaves nothing", async () => {
     const bus = createEventBus();
     recordEntries(bus, "s");
     bus.publish("s", { message: "m" });
@@ -594,7 +594,7 @@ describe("close", () => {
     expect(bus.stats()).toMatchObject({ sessions: 0, followers: 0, bytes: 0 });
   });
 
-  it("lets nobody follow afterwards", async () => {
+  test("lets nobody follow afterwards", async () => {
     const bus = createEventBus();
     bus.publish("s", {});
     await bus.close();
@@ -602,7 +602,7 @@ describe("close", () => {
     expect(await collect(bus.follow("s"))).toEqual([]);
   });
 
-  it.each([-1, 1.5, NaN, untyped("1")])("refuses graceMs %j", (graceMs) => {
+  test.each([-1, 1.5, NaN, untyped("1")])("refuses graceMs %j", (graceMs) => {
     expect(() => createEventBus().close({ graceMs })).toThrow(
       /^Expected `graceMs` to be a whole number from 0 up/,
     );
@@ -610,7 +610,7 @@ describe("close", () => {
 });
 
 describe("stats", () => {
-  it("counts sessions, followers, events, gaps, drops and bytes", async () => {
+  test("counts sessions, followers, events, gaps, drops and bytes", async () => {
     const bus = createEventBus({ history: { maxEvents: 2 } });
     expect(bus.stats()).toEqual({ sessions: 0, followers: 0, events: 0, gaps: 0, drops: 0, bytes: 0 });
     const stop = bus.subscribe("s", () => undefined);
@@ -629,7 +629,7 @@ describe("stats", () => {
 });
 
 describe("the options of createEventBus", () => {
-  it.each<[EventBusOptions, string]>([
+  test.each<[EventBusOptions, string]>([
     [{ history: { maxEvents: 0 } }, "Expected `history.maxEvents` to be a whole number from 1 up, got 0"],
     [{ history: { maxEvents: 1.5 } }, "Expected `history.maxEvents` to be a whole number from 1 up, got 1.5"],
     [{ history: { maxBytes: 10 } }, "Expected `history.maxBytes` to be a whole number from 1024 up, got 10"],
@@ -658,7 +658,7 @@ describe("the options of createEventBus", () => {
     expect(() => createEventBus(options)).toThrow(new TypeError(sentence));
   });
 
-  it("may all be undefined", () => {
+  test("may all be undefined", () => {
     const bus = createEventBus({
       history: { maxEvents: undefined, maxBytes: undefined, maxTotalBytes: undefined },
       retentionMs: undefined,
@@ -675,7 +675,7 @@ describe("the options of createEventBus", () => {
 });
 
 describe("the agent of bus.reporter", () => {
-  it("is checked", () => {
+  test("is checked", () => {
     expect(() => createEventBus().reporter("s", { agent: "" })).toThrow(/^Expected `agent` to be a string/);
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { createEventBus, reportProgress, type SessionEntry } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
@@ -15,7 +15,7 @@ function busWith(...messages: string[]) {
 }
 
 describe("follow", () => {
-  it("reads from the start, then live, until the end", async () => {
+  test("reads from the start, then live, until the end", async () => {
     const { bus } = busWith("1", "2");
     const following = collect(bus.follow("s"));
     await settled();
@@ -29,7 +29,7 @@ describe("follow", () => {
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("waits for a session that nobody has opened", async () => {
+  test("waits for a session that nobody has opened", async () => {
     const bus = createEventBus();
     const following = collect(bus.follow("s"));
     await settled();
@@ -39,7 +39,7 @@ describe("follow", () => {
     expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
-  it("goes on after an id, exactly", async () => {
+  test("goes on after an id, exactly", async () => {
     const { bus, ids } = busWith("1", "2", "3");
     for (const [seen, after] of ids.entries()) {
       const left = 3 - seen - 1;
@@ -52,7 +52,7 @@ describe("follow", () => {
     ]);
   });
 
-  it('starts now with "now": where it was made, not where it is first read', async () => {
+  test('starts now with "now": where it was made, not where it is first read', async () => {
     const { bus } = busWith("1");
     const now = bus.follow("s", { after: "now" });
     bus.publish("s", { message: "2" });
@@ -61,7 +61,7 @@ describe("follow", () => {
     expect((await collect(bus.follow("s", { after: "now" }))).map(describeEvent)).toEqual(["end completed"]);
   });
 
-  it("reads nothing after the end's own id", async () => {
+  test("reads nothing after the end's own id", async () => {
     const { bus } = busWith("1");
     bus.end("s");
     const after = recordEntries(bus, "s").at(-1)?.id;
@@ -72,7 +72,7 @@ describe("follow", () => {
     expect(await pending).toEqual({ done: true, value: undefined });
   });
 
-  it.each(["9-9", "x", "1-99999999999999999999", "🐢"])(
+  test.each(["9-9", "x", "1-99999999999999999999", "🐢"])(
     "resets for %s, then reads from the start",
     async (after) => {
       const { bus } = busWith("1");
@@ -86,7 +86,7 @@ describe("follow", () => {
     },
   );
 
-  it("tells a slow consumer how much is missing", async () => {
+  test("tells a slow consumer how much is missing", async () => {
     const bus = createEventBus({ history: { maxEvents: 4 } });
     const gaps: unknown[] = [];
     bus.on("gap", (...args) => void gaps.push(args));
@@ -99,7 +99,7 @@ describe("follow", () => {
     await iterator.return?.();
   });
 
-  it("answers several reads at once, in order", async () => {
+  test("answers several reads at once, in order", async () => {
     const bus = createEventBus();
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     const reads = [1, 2, 3, 4].map(() => iterator.next());
@@ -112,7 +112,7 @@ describe("follow", () => {
     ).toEqual([...["1", "2", "end completed", "done"]]);
   });
 
-  it("has a cursor for each iteration", async () => {
+  test("has a cursor for each iteration", async () => {
     const { bus } = busWith("1", "2");
     bus.end("s");
     const followed = bus.follow("s");
@@ -121,20 +121,20 @@ describe("follow", () => {
     expect(await collect(followed)).toHaveLength(3);
   });
 
-  it("leaves nothing when it is made and never read", () => {
+  test("leaves nothing when it is made and never read", () => {
     const bus = createEventBus();
     for (let i = 0; i < 100; i++) bus.follow(`s-${i}`);
     expect(bus.stats()).toMatchObject({ sessions: 0, followers: 0 });
   });
 
-  it("leaves nothing when the loop is left", async () => {
+  test("leaves nothing when the loop is left", async () => {
     const { bus } = busWith("1", "2");
     const entries = await collect(bus.follow("s"), 1);
     expect(entries.map(describeEvent)).toEqual(["1"]);
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("stops quietly when its signal aborts, before or while it waits", async () => {
+  test("stops quietly when its signal aborts, before or while it waits", async () => {
     const { bus } = busWith("1");
     const controller = new AbortController();
     const { signal } = controller;
@@ -146,7 +146,7 @@ describe("follow", () => {
     expect(bus.stats().followers).toBe(0);
   });
 
-  it("stops quietly when the bus closes", async () => {
+  test("stops quietly when the bus closes", async () => {
     const { bus } = busWith("1");
     const following = collect(bus.follow("s"));
     await settled();
@@ -154,7 +154,7 @@ describe("follow", () => {
     expect((await following).map(describeEvent)).toEqual(["1"]);
   });
 
-  it("does not stop for disconnect: an iterator is no connection", async () => {
+  test("does not stop for disconnect: an iterator is no connection", async () => {
     const { bus } = busWith("1");
     const following = collect(bus.follow("s"));
     bus.disconnect("s");
@@ -163,7 +163,7 @@ describe("follow", () => {
     expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
 
-  it("reads lagging into a new incarnation's time: a gap, then the end of its own", async () => {
+  test("reads lagging into a new incarnation's time: a gap, then the end of its own", async () => {
     const { bus } = busWith("1", "2", "3");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     bus.end("s");
@@ -172,7 +172,7 @@ describe("follow", () => {
     expect(rest.map(describeEvent)).toEqual(["gap behind 3", "end completed"]);
   });
 
-  it.each([untyped(5), untyped(null)])("refuses %j as `after`", (after) => {
+  test.each([untyped(5), untyped(null)])("refuses %j as `after`", (after) => {
     expect(() => createEventBus().follow("s", { after })).toThrow(
       /^Expected `after` to be an id, "start" or "now", got /,
     );
@@ -185,7 +185,7 @@ describe("a signal that outlives what follows with it", () => {
     ["an iteration", (bus, signal) => void collect(bus.follow("s", { signal }))],
   ];
 
-  it.each(ways)("is let go by %s when the session ends", async (_what, follow) => {
+  test.each(ways)("is let go by %s when the session ends", async (_what, follow) => {
     const bus = createEventBus();
     const { signal } = new AbortController();
     follow(bus, signal);
@@ -195,7 +195,7 @@ describe("a signal that outlives what follows with it", () => {
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  it.each(ways)("is let go by %s when the bus closes", async (_what, follow) => {
+  test.each(ways)("is let go by %s when the bus closes", async (_what, follow) => {
     const bus = createEventBus();
     const { signal } = new AbortController();
     follow(bus, signal);
@@ -207,7 +207,7 @@ describe("a signal that outlives what follows with it", () => {
 describe("fake timers in a user's tests", () => {
   afterEach(() => void vi.useRealTimers());
 
-  it("do not stop delivery to follow, nor flush and close", async () => {
+  test("do not stop delivery to follow, nor flush and close", async () => {
     vi.useFakeTimers({
       toFake: [
         "setTimeout",
@@ -228,7 +228,7 @@ describe("fake timers in a user's tests", () => {
     await bus.close({ graceMs: 1 });
   });
 
-  it("do not stop expiry", async () => {
+  test("do not stop expiry", async () => {
     vi.useFakeTimers();
     const bus = createEventBus({ retentionMs: 10 });
     bus.publish("s", { message: "gone soon" });
@@ -237,7 +237,7 @@ describe("fake timers in a user's tests", () => {
     expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "end completed"]);
   });
 
-  it("set the time of events", () => {
+  test("set the time of events", () => {
     vi.useFakeTimers({ now: new Date("2026-11-22T08:37:06.927Z") });
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
@@ -247,7 +247,7 @@ describe("fake timers in a user's tests", () => {
 });
 
 describe("a listener that waits for a session that was forgotten", () => {
-  it("gets a gap when it comes back: received and missed make the head", () => {
+  test("gets a gap when it comes back: received and missed make the head", () => {
     const bus = createEventBus({ maxSessions: 1 });
     const reporter = bus.reporter("s");
     for (const message of ["1", "2", "3"]) reporter.report({ message });
@@ -261,7 +261,7 @@ describe("a listener that waits for a session that was forgotten", () => {
 });
 
 describe("disconnect", () => {
-  it("asks `where` about connections only, and leaves iterators alone", async () => {
+  test("asks `where` about connections only, and leaves iterators alone", async () => {
     const { bus } = busWith("1");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     await iterator.next();
@@ -280,7 +280,7 @@ describe("disconnect", () => {
 });
 
 describe("flush", () => {
-  it("offers everything reported so far, without waiting for the turn", async () => {
+  test("offers everything reported so far, without waiting for the turn", async () => {
     const bus = createEventBus();
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     const read = iterator.next();

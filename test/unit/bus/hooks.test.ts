@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
 import { recordErrors } from "../../support/error-hook.ts";
 import { settled } from "../../support/event-loop.ts";
@@ -8,7 +8,7 @@ import { warningsDuring } from "../../support/warnings.ts";
 import { waysToFail } from "../../support/ways-to-fail.ts";
 
 describe("hooks", () => {
-  it("tell of events, ends, gaps, drops and errors, each with its session", () => {
+  test("tell of events, ends, gaps, drops and errors, each with its session", () => {
     const bus = createEventBus({ history: { maxEvents: 1 } });
     const told: unknown[] = [];
     bus.on("event", (sessionId, entry) => void told.push(["event", sessionId, describeEvent(entry)]));
@@ -32,7 +32,7 @@ describe("hooks", () => {
     ]);
   });
 
-  it("are many to a name, called in their order; off takes one away, once is over after one", () => {
+  test("are many to a name, called in their order; off takes one away, once is over after one", () => {
     const bus = createEventBus();
     const order: string[] = [];
     const a = (): void => void order.push("a");
@@ -51,7 +51,7 @@ describe("hooks", () => {
     expect(order).toEqual(["a", "b", "a", "a", "a"]);
   });
 
-  it("of once are called once even when they report themselves", () => {
+  test("of once are called once even when they report themselves", () => {
     const bus = createEventBus();
     const hook = vi.fn(() => void bus.publish("s", {}));
     bus.once("event", hook);
@@ -59,7 +59,7 @@ describe("hooks", () => {
     expect(hook).toHaveBeenCalledOnce();
   });
 
-  it("return nothing when they are registered", () => {
+  test("return nothing when they are registered", () => {
     const bus = createEventBus();
     const hook = (): void => undefined;
     expect([bus.on("event", hook), bus.once("event", hook), bus.off("event", hook)]).toEqual(
@@ -67,7 +67,7 @@ describe("hooks", () => {
     );
   });
 
-  it.each(["progress", "message", "__proto__", "constructor", "toString"])(
+  test.each(["progress", "message", "__proto__", "constructor", "toString"])(
     "named %j do not exist: the TypeError says what does, and points to bus.subscribe",
     (name) => {
       const bus = createEventBus();
@@ -86,13 +86,13 @@ describe("hooks", () => {
     },
   );
 
-  it("must be functions", () => {
+  test("must be functions", () => {
     expect(() => createEventBus().on("event", untyped("log"))).toThrow(
       /^Expected `hook` to be a function, got a value of type string/,
     );
   });
 
-  it("run under no ambient reporter", () => {
+  test("run under no ambient reporter", () => {
     const bus = createEventBus();
     const ambient: unknown[] = [];
     bus.on("event", () => void ambient.push(currentReporter()));
@@ -101,7 +101,7 @@ describe("hooks", () => {
     expect(ambient).toEqual([undefined, undefined]);
   });
 
-  it.each(waysToFail("hook"))("hurt nobody when one %s, and `error` is told", async (_how, hook) => {
+  test.each(waysToFail("hook"))("hurt nobody when one %s, and `error` is told", async (_how, hook) => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const after = vi.fn();
@@ -119,7 +119,7 @@ describe("hooks", () => {
 });
 
 describe("the error hook", () => {
-  it("without listeners never throws: the process is warned once", async () => {
+  test("without listeners never throws: the process is warned once", async () => {
     const bus = createEventBus();
     const warnings = await warningsDuring(() => {
       expect(bus.publish("s", { progress: NaN })).toBe(true);
@@ -130,7 +130,7 @@ describe("the error hook", () => {
     ]);
   });
 
-  it("that throws or rejects itself ends in one process warning, not in a loop", async () => {
+  test("that throws or rejects itself ends in one process warning, not in a loop", async () => {
     const bus = createEventBus();
     const hook = vi.fn(() => {
       throw new Error("again");
@@ -149,7 +149,7 @@ describe("the error hook", () => {
 describe("a session id in the wrong place", () => {
   const id = "user-42-secret";
 
-  it.each([
+  test.each([
     ["the name of a hook", (bus: SessionEventBus) => bus.on(untyped(id), untyped(vi.fn()))],
     ["a hook", (bus: SessionEventBus) => bus.on("event", untyped(id))],
     ["the function of a run", (bus: SessionEventBus) => bus.start(untyped(id))],

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { bindReporter, createEventBus, reportProgress, type SessionEntry, withAgent } from "session-progress";
 import { collect } from "session-progress/testing";
 import { asAgentEvent, positionsOf } from "../../support/events.ts";
@@ -49,7 +49,7 @@ async function agentRun(sessionId: string, seed: number, shared: EventEmitter): 
 }
 
 describe("500 sessions at once", { timeout: 20_000 }, () => {
-  it("never mix: each follower sees all events of its own session, in order, and no other", async () => {
+  test("never mix: each follower sees all events of its own session, in order, and no other", async () => {
     const bus = createEventBus();
     const shared = new EventEmitter().setMaxListeners(0);
     const ids = Array.from({ length: SESSIONS }, (_, i) => `session-${i}`);
@@ -84,7 +84,7 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
     expect(new Set(listened.flat().map(({ id }) => id.split("-")[0])).size).toBe(SESSIONS);
   });
 
-  it("never mix when half of them are started inside the others", async () => {
+  test("never mix when half of them are started inside the others", async () => {
     const bus = createEventBus();
     const outer = Array.from({ length: SESSIONS / 2 }, (_, i) => `outer-${i}`);
     await Promise.all(
@@ -113,7 +113,7 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
   });
 });
 
-it("no two of 20,000 sessions that open at once share an epoch; each has a larger one than all before", () => {
+test("no two of 20,000 sessions that open at once share an epoch; each has a larger one than all before", () => {
   const bus = createEventBus();
   const epochs = Array.from({ length: 20_000 }, (_, i) => BigInt(bus.reporter(`s-${i}`).epoch ?? 0));
   expect(epochs.filter((epoch, i) => i > 0 && epoch <= epochs[i - 1]!)).toEqual([]);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, reportProgress, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { deferred } from "../../support/deferred.ts";
@@ -13,7 +13,7 @@ function dropsOf(bus: SessionEventBus): unknown[] {
 }
 
 describe("maxSessions", () => {
-  it("evicts ended sessions first: their tombstones still know the end", () => {
+  test("evicts ended sessions first: their tombstones still know the end", () => {
     const bus = createEventBus({ maxSessions: 3 });
     const drops = dropsOf(bus);
     bus.publish("open", { message: "kept" });
@@ -28,7 +28,7 @@ describe("maxSessions", () => {
     expect(drops).toEqual([]);
   });
 
-  it("evicts what was not reported to for longest next, and never what is followed", () => {
+  test("evicts what was not reported to for longest next, and never what is followed", () => {
     const bus = createEventBus({ maxSessions: 30 });
     for (let i = 0; i < 30; i++) bus.publish(`s-${i}`, { message: "1" });
     const followed = recordEntries(bus, "s-0");
@@ -42,7 +42,7 @@ describe("maxSessions", () => {
     expect(followed.map(describeEvent)).toEqual(["1"]);
   });
 
-  it("leaves of an evicted session its epoch and head: later reports go on, who is behind gets the gap", () => {
+  test("leaves of an evicted session its epoch and head: later reports go on, who is behind gets the gap", () => {
     const bus = createEventBus({ maxSessions: 1 });
     const reporter = bus.reporter("s");
     for (const message of ["1", "2", "3"]) reporter.report({ message });
@@ -59,7 +59,7 @@ describe("maxSessions", () => {
     expect(String(epochOf(entries[0]))).toBe(reporter.epoch);
   });
 
-  it("drops reports when every session is followed, and tells later how many: the `dropped` gap", () => {
+  test("drops reports when every session is followed, and tells later how many: the `dropped` gap", () => {
     const bus = createEventBus({ maxSessions: 1 });
     const drops = dropsOf(bus);
     const stop = bus.subscribe("busy", () => undefined);
@@ -82,7 +82,7 @@ describe("maxSessions", () => {
     expect(drops).toHaveLength(lost);
   });
 
-  it("never refuses an end", () => {
+  test("never refuses an end", () => {
     const bus = createEventBus({ maxSessions: 1 });
     bus.subscribe("busy", () => undefined);
     bus.publish("busy", {});
@@ -93,7 +93,7 @@ describe("maxSessions", () => {
     expect(readEntries(bus, "t").map(describeEvent)).toEqual(["end completed"]);
   });
 
-  it("never refuses a run, which a follower that merely waits cannot hinder", async () => {
+  test("never refuses a run, which a follower that merely waits cannot hinder", async () => {
     const bus = createEventBus({ maxSessions: 2 });
     for (let i = 0; i < 10; i++) bus.subscribe(`waiting-${i}`, () => undefined);
     const { sessionId, done } = bus.start(() => reportProgress({ message: "goes" }));
@@ -102,7 +102,7 @@ describe("maxSessions", () => {
     expect(bus.stats().sessions).toBe(1);
   });
 
-  it("bounds stubs and tombstones, too: the oldest is forgotten", () => {
+  test("bounds stubs and tombstones, too: the oldest is forgotten", () => {
     const bus = createEventBus({ maxSessions: 10 });
     for (let i = 0; i < 100; i++) bus.end(`s-${i}`);
     expect(readEntries(bus, "s-0")).toEqual([]);
@@ -130,14 +130,14 @@ describe("a session that had to make room while its run goes on", () => {
     return { bus, done, aborted: () => aborted };
   }
 
-  it("is closed with the bus", async () => {
+  test("is closed with the bus", async () => {
     const { bus, done, aborted } = crowdedOut();
     await bus.close();
     expect(aborted()).toBe(true);
     expect((await done).status).toBe("cancelled");
   });
 
-  it("is reached by an end", async () => {
+  test("is reached by an end", async () => {
     const { bus, done, aborted } = crowdedOut();
     bus.end("s", { status: "failed" });
     expect(aborted()).toBe(true);
@@ -145,7 +145,7 @@ describe("a session that had to make room while its run goes on", () => {
     expect(readEntries(bus, "s").map(describeEvent)).toEqual(["gap behind 1", "end failed"]);
   });
 
-  it("keeps its owner", async () => {
+  test("keeps its owner", async () => {
     const { bus } = crowdedOut();
     bus.publish("s", { message: "of user 1" });
     const owners: unknown[] = [];
@@ -162,7 +162,7 @@ describe("a session that had to make room while its run goes on", () => {
 describe("maxTotalBytes", () => {
   const message = "x".repeat(1_000);
 
-  it("evicts like maxSessions does: ended first, then unfollowed, oldest first", () => {
+  test("evicts like maxSessions does: ended first, then unfollowed, oldest first", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 21_000 } });
     for (const id of ["a", "b", "followed", "ended"])
       for (let i = 0; i < 3; i++) bus.publish(id, { message });
@@ -177,7 +177,7 @@ describe("maxTotalBytes", () => {
     expect(bus.stats().bytes).toBeLessThanOrEqual(21_000);
   });
 
-  it("drops what still does not fit, and the session goes on with a `dropped` gap", () => {
+  test("drops what still does not fit, and the session goes on with a `dropped` gap", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 8_000 } });
     const drops = dropsOf(bus);
     const stop = bus.subscribe("busy", () => undefined);
@@ -192,7 +192,7 @@ describe("maxTotalBytes", () => {
     expect(bus.stats()).toMatchObject({ drops: lost });
   });
 
-  it("lets one session alone compact instead of being dropped", () => {
+  test("lets one session alone compact instead of being dropped", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 8_000 } });
     const entries = recordEntries(bus, "s");
     for (let i = 0; i < 50; i++) expect(bus.publish("s", { message })).toBe(true);
@@ -200,7 +200,7 @@ describe("maxTotalBytes", () => {
     expect(bus.stats().bytes).toBeLessThanOrEqual(8_000);
   });
 
-  it("makes tombstones give way to reports, also when they are few", () => {
+  test("makes tombstones give way to reports, also when they are few", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 50_000 } });
     for (let i = 0; i < 60; i++) bus.end(`s-${i}`, { data: "d".repeat(900) });
     for (let i = 0; i < 100; i++) expect(bus.publish("new", { message: "taken" })).toBe(true);
@@ -208,7 +208,7 @@ describe("maxTotalBytes", () => {
     expect(bus.stats().bytes).toBeLessThanOrEqual(50_000);
   });
 
-  it("bounds logs that are full by count, and whose events grow", () => {
+  test("bounds logs that are full by count, and whose events grow", () => {
     const maxTotalBytes = 200_000;
     const bus = createEventBus({ history: { maxEvents: 4, maxBytes: 100_000, maxTotalBytes } });
     const oneEvent = 20_000 + 512;
@@ -223,7 +223,7 @@ describe("maxTotalBytes", () => {
     expect(highest).toBeLessThanOrEqual(maxTotalBytes + oneEvent);
   });
 
-  it("counts nothing of a reporter whose session was replaced, and nothing after close", async () => {
+  test("counts nothing of a reporter whose session was replaced, and nothing after close", async () => {
     const bus = createEventBus({ maxSessions: 1 });
     const old = bus.reporter("s");
     old.report({ message });
@@ -240,7 +240,7 @@ describe("maxTotalBytes", () => {
     expect(bus.stats().bytes).toBe(0);
   });
 
-  it.each([true, false])(
+  test.each([true, false])(
     "counts nothing of a run whose session was replaced (keepOpen: %s)",
     async (keepOpen) => {
       const bus = createEventBus({ maxSessions: 1 });
@@ -261,7 +261,7 @@ describe("maxTotalBytes", () => {
     },
   );
 
-  it.each([
+  test.each([
     ["reopened", (bus: SessionEventBus) => bus.reporter("s")],
     ["forgotten", (bus: SessionEventBus) => bus.end("other")],
   ])("counts nothing of a session that was ended and %s", (_what, next) => {
@@ -278,7 +278,7 @@ describe("maxTotalBytes", () => {
 });
 
 describe("retentionMs", () => {
-  it("is how long an ended session keeps its log; then it is only its end", async () => {
+  test("is how long an ended session keeps its log; then it is only its end", async () => {
     const bus = createEventBus({ retentionMs: 20 });
     bus.publish("s", { message: "1" });
     bus.publish("open", { message: "stays" });
@@ -294,7 +294,7 @@ describe("retentionMs", () => {
 });
 
 describe("idleMs", () => {
-  it("is how long a session that nobody reports to or follows keeps its log", async () => {
+  test("is how long a session that nobody reports to or follows keeps its log", async () => {
     const bus = createEventBus({ idleMs: 20 });
     const reporter = bus.reporter("s");
     reporter.report({ message: "1" });
@@ -310,7 +310,7 @@ describe("idleMs", () => {
 });
 
 describe("sessions that were only followed", () => {
-  it("leave nothing when their last follower leaves", async () => {
+  test("leave nothing when their last follower leaves", async () => {
     const bus = createEventBus();
     const stops = Array.from({ length: 100 }, (_, i) => bus.subscribe(`s-${i % 10}`, () => undefined));
     const iterators = Array.from({ length: 10 }, (_, i) => bus.follow(`t-${i}`)[Symbol.asyncIterator]());
@@ -322,7 +322,7 @@ describe("sessions that were only followed", () => {
 });
 
 describe("maxEvents", () => {
-  it.each([1, 2, 3, 10])(
+  test.each([1, 2, 3, 10])(
     "of %i keeps so many at most, the newest of each agent and phase among them",
     (maxEvents) => {
       const bus = createEventBus({ history: { maxEvents } });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEntry, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
@@ -32,7 +32,7 @@ function request(lastEventId?: string): Request {
 }
 
 describe("nothing gets into a log after its end", () => {
-  it("when an error hook ends the session while a message is cut; the end's id is answered 204", async () => {
+  test("when an error hook ends the session while a message is cut; the end's id is answered 204", async () => {
     const bus = createEventBus({ maxEventBytes: 1_024 });
     const drops = dropsOf(bus);
     endOnError(bus);
@@ -44,14 +44,14 @@ describe("nothing gets into a log after its end", () => {
     expect((await sseHandler(bus)(request(entries.at(-1)!.id))).status).toBe(204);
   });
 
-  it("when that message is the first of its session", async () => {
+  test("when that message is the first of its session", async () => {
     const bus = createEventBus({ maxEventBytes: 1_024 });
     endOnError(bus);
     expect(bus.publish("s", { message: "x".repeat(2_000) })).toBe(false);
     expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["end failed"]);
   });
 
-  it("when a listener ends the session as it is told of a dropped gap", async () => {
+  test("when a listener ends the session as it is told of a dropped gap", async () => {
     const bus = createEventBus({ maxSessions: 1 });
     const stop = bus.subscribe("busy", () => undefined);
     bus.publish("busy", {});
@@ -66,7 +66,7 @@ describe("nothing gets into a log after its end", () => {
     expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["gap dropped 1", "end completed"]);
   });
 
-  it("when a filter ends the session in the middle of a turn", async () => {
+  test("when a filter ends the session in the middle of a turn", async () => {
     const bus = createEventBus({ history: { maxEvents: 4 } });
     const handle = sseHandler(bus, {
       filter: ({ msg }) => {
@@ -87,7 +87,7 @@ describe("nothing gets into a log after its end", () => {
     expect((await handle(request(entries.at(-1)!.id))).status).toBe(204);
   });
 
-  it("when the error hook of a malformed report ends the session: no new incarnation begins", async () => {
+  test("when the error hook of a malformed report ends the session: no new incarnation begins", async () => {
     const bus = createEventBus();
     const drops = dropsOf(bus);
     endOnError(bus);
@@ -99,7 +99,7 @@ describe("nothing gets into a log after its end", () => {
     expect(drops).toEqual(["ended"]);
   });
 
-  it("when the error hook of a reporter's malformed report ends the session", async () => {
+  test("when the error hook of a reporter's malformed report ends the session", async () => {
     const bus = createEventBus();
     endOnError(bus);
     const reporter = bus.reporter("s");

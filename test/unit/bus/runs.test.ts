@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   createEventBus,
   currentReporter,
@@ -25,7 +25,7 @@ function aborted(signal: AbortSignal): Promise<unknown> {
 }
 
 describe("start", () => {
-  it("calls its function now, under a reporter of the session, and ends the session when it is over", async () => {
+  test("calls its function now, under a reporter of the session, and ends the session when it is over", async () => {
     const bus = createEventBus();
     let context: RunContext | undefined;
     const held = deferred();
@@ -46,13 +46,13 @@ describe("start", () => {
     expect(entries.map(({ event }) => "run" in event)).toEqual([false, false, false]);
   });
 
-  it("makes a session id, or takes one", () => {
+  test("makes a session id, or takes one", () => {
     const bus = createEventBus();
     expect(bus.start(() => undefined).sessionId).toMatch(/^[\w-]{22}$/);
     expect(bus.start(() => undefined, { sessionId: "mine" }).sessionId).toBe("mine");
   });
 
-  it("keeps what the function returned to itself, unless `result` makes data of it", async () => {
+  test("keeps what the function returned to itself, unless `result` makes data of it", async () => {
     const bus = createEventBus();
     const secret = bus.start(() => ({ token: "secret" }));
     expect(await secret.done).toEqual({ status: "completed" });
@@ -68,7 +68,7 @@ describe("start", () => {
     });
   });
 
-  it.each([
+  test.each([
     [
       "throws",
       () => {
@@ -88,7 +88,7 @@ describe("start", () => {
     }
   });
 
-  it.each([
+  test.each([
     [
       "throws",
       () => {
@@ -117,14 +117,14 @@ describe("start", () => {
     expect(ends).toEqual([[sessionId, outcome]]);
   });
 
-  it("warns the process once of a failed run that no `end` hook sees", async () => {
+  test("warns the process once of a failed run that no `end` hook sees", async () => {
     const bus = createEventBus();
     const fail = () => bus.start(() => Promise.reject(new Error("boom"))).done;
     const warnings = await warningsDuring(() => Promise.all([fail(), fail()]));
     expect(warnings).toEqual(["A run failed: boom (listen to the bus's `end` hook to see all)"]);
   });
 
-  it.each([undefined, null, "thrown", 7])("resolves `done` when %j is thrown", async (thrown) => {
+  test.each([undefined, null, "thrown", 7])("resolves `done` when %j is thrown", async (thrown) => {
     const bus = createEventBus();
     bus.on("end", () => undefined);
     const { done } = bus.start(() => {
@@ -133,7 +133,7 @@ describe("start", () => {
     expect(await done).toEqual({ status: "failed", error: thrown });
   });
 
-  it("takes a thenable for what it is", async () => {
+  test("takes a thenable for what it is", async () => {
     const bus = createEventBus();
     const thenable = { then: (resolve: (value: number) => void) => void setImmediate(resolve, 7) };
     const { done } = bus.start(() => thenable as unknown as PromiseLike<number>, {
@@ -142,7 +142,7 @@ describe("start", () => {
     expect(await done).toMatchObject({ status: "completed", data: 8 });
   });
 
-  it("joins an open session", async () => {
+  test("joins an open session", async () => {
     const bus = createEventBus();
     bus.publish("s", { message: "before" });
     await bus.start(() => void reportProgress({ message: "in" }), { sessionId: "s" }).done;
@@ -151,7 +151,7 @@ describe("start", () => {
     expect(positionsOf(entries)).toEqual([1, 2, 3]);
   });
 
-  it.each([
+  test.each([
     [untyped("fn"), {}, /^Expected `fn` to be a function/],
     [() => undefined, { sessionId: "a b" }, /^Expected `sessionId`/],
     [() => undefined, { owner: () => 1 }, /^Expected `owner` to be JSON, got a function/],
@@ -165,7 +165,7 @@ describe("start", () => {
 });
 
 describe("the reporter of a run", () => {
-  it("ends the run as if its function had returned, when it is ended", async () => {
+  test("ends the run as if its function had returned, when it is ended", async () => {
     const bus = createEventBus();
     const held = deferred();
     const { sessionId, done } = bus.start(async ({ reporter, signal }) => {
@@ -182,7 +182,7 @@ describe("the reporter of a run", () => {
     ]);
   });
 
-  it.each([false, true])("never rejects its end, even with bad data (strict: %j)", async (strict) => {
+  test.each([false, true])("never rejects its end, even with bad data (strict: %j)", async (strict) => {
     const bus = createEventBus({ strict });
     const faults = recordErrors(bus);
     for (const keepOpen of [false, true]) {
@@ -194,7 +194,7 @@ describe("the reporter of a run", () => {
     expect(faults).toHaveLength(2);
   });
 
-  it("is refused after the run, and `drop` says so", async () => {
+  test("is refused after the run, and `drop` says so", async () => {
     const bus = createEventBus();
     const drops: unknown[] = [];
     bus.on("drop", (...args) => void drops.push(args));
@@ -211,7 +211,7 @@ describe("the reporter of a run", () => {
     expect(drops).toEqual(Array(2).fill(["s", "ended"]));
   });
 
-  it("has what is thrown after its end told to the error hook: it must not get lost", async () => {
+  test("has what is thrown after its end told to the error hook: it must not get lost", async () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const { done } = bus.start(async ({ reporter }) => {
@@ -225,7 +225,7 @@ describe("the reporter of a run", () => {
 });
 
 describe("runs that keep their session open", () => {
-  it("make a chat: three runs in one session, each closed by its run_end", async () => {
+  test("make a chat: three runs in one session, each closed by its run_end", async () => {
     const bus = createEventBus();
     bus.on("end", () => undefined);
     const following = collect(bus.follow("chat"));
@@ -268,7 +268,7 @@ describe("runs that keep their session open", () => {
     expect(JSON.stringify(entries)).not.toContain("secret");
   });
 
-  it("may overlap", async () => {
+  test("may overlap", async () => {
     const bus = createEventBus();
     const held = deferred();
     const first = bus.start(
@@ -287,7 +287,7 @@ describe("runs that keep their session open", () => {
     expect(asAgentEvent(entries[2]).run).toBe(first.run);
   });
 
-  it("are refused after their run_end, though the session goes on", async () => {
+  test("are refused after their run_end, though the session goes on", async () => {
     const bus = createEventBus();
     let kept: RunContext["reporter"] | undefined;
     await bus.start(({ reporter }) => void (kept = reporter), { sessionId: "s", keepOpen: true }).done;
@@ -298,7 +298,7 @@ describe("runs that keep their session open", () => {
     expect(entries.map(describeEvent)).toEqual(["run completed", "goes on"]);
   });
 
-  it("write no run_end after the session's end", async () => {
+  test("write no run_end after the session's end", async () => {
     const bus = createEventBus();
     const { done } = bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen: true });
     bus.end("s", { status: "failed" });
@@ -309,7 +309,7 @@ describe("runs that keep their session open", () => {
 });
 
 describe("the signal of a run", () => {
-  it("aborts when its session is ended from elsewhere; `done` tells that end's status", async () => {
+  test("aborts when its session is ended from elsewhere; `done` tells that end's status", async () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     let reason: unknown;
@@ -325,7 +325,7 @@ describe("the signal of a run", () => {
     expect(faults).toEqual([]);
   });
 
-  it("aborts in every run of the session", async () => {
+  test("aborts in every run of the session", async () => {
     const bus = createEventBus();
     const runs = [true, false, true].map((keepOpen) =>
       bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen }),
@@ -336,14 +336,14 @@ describe("the signal of a run", () => {
     );
   });
 
-  it("aborts when a run that does not keep the session open ends it for the others", async () => {
+  test("aborts when a run that does not keep the session open ends it for the others", async () => {
     const bus = createEventBus();
     const other = bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen: true });
     await bus.start(() => undefined, { sessionId: "s" }).done;
     expect((await other.done).status).toBe("completed");
   });
 
-  it("does not abort when the run is over", async () => {
+  test("does not abort when the run is over", async () => {
     const bus = createEventBus();
     const onAbort = vi.fn();
     const { sessionId, done } = bus.start(({ signal }) => signal.addEventListener("abort", onAbort));
@@ -353,7 +353,7 @@ describe("the signal of a run", () => {
     expect(onAbort).not.toHaveBeenCalled();
   });
 
-  it("aborts at once when the bus closes without grace; no end is written", async () => {
+  test("aborts at once when the bus closes without grace; no end is written", async () => {
     const bus = createEventBus();
     const ends = vi.fn();
     bus.on("end", ends);
@@ -365,7 +365,7 @@ describe("the signal of a run", () => {
     expect(ends).not.toHaveBeenCalled();
   });
 
-  it("aborts under no ambient reporter: neither the run's nor that of whoever ended it", async () => {
+  test("aborts under no ambient reporter: neither the run's nor that of whoever ended it", async () => {
     const bus = createEventBus();
     const ambient: unknown[] = [];
     const { done } = bus.start(
@@ -383,7 +383,7 @@ describe("the signal of a run", () => {
     expect(ambient).toEqual([undefined]);
   });
 
-  it("waits for the grace, in which runs may report and end as ever", async () => {
+  test("waits for the grace, in which runs may report and end as ever", async () => {
     const bus = createEventBus();
     const held = deferred();
     const { sessionId, done } = bus.start(async ({ signal }) => {
@@ -400,7 +400,7 @@ describe("the signal of a run", () => {
     expect(entries.map(describeEvent)).toEqual(["in time", "end completed"]);
   });
 
-  it("aborts when the grace is over", async () => {
+  test("aborts when the grace is over", async () => {
     const bus = createEventBus();
     const { done } = bus.start(({ signal }) => aborted(signal));
     await bus.close({ graceMs: 5 });
@@ -409,7 +409,7 @@ describe("the signal of a run", () => {
 });
 
 describe("what a run throws", () => {
-  it.each([
+  test.each([
     ["a symbol for a message", Object.assign(new Error(), { message: Symbol("m") })],
     [
       "a message that throws",
@@ -433,7 +433,7 @@ describe("what a run throws", () => {
 });
 
 describe("the owner of a session", () => {
-  it("is checked to be JSON before anything is started", () => {
+  test("is checked to be JSON before anything is started", () => {
     const bus = createEventBus();
     const fn = vi.fn();
     expect(() => bus.start(fn, { owner: Symbol("s") })).toThrow(TypeError);

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type AgentEvent,
   createEventBus,
@@ -50,7 +50,7 @@ describe("the log itself", { timeout: 30_000 }, () => {
     return { log, model, write, readAll };
   }
 
-  it("reads the same as the model, from every position, whatever was written", () => {
+  test("reads the same as the model, from every position, whatever was written", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }),
@@ -76,7 +76,7 @@ describe("the log itself", { timeout: 30_000 }, () => {
     );
   });
 
-  it("stays within its bounds, and keeps the newest of each (run, agent, task, phase) while they allow", () => {
+  test("stays within its bounds, and keeps the newest of each (run, agent, task, phase) while they allow", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }),
@@ -104,14 +104,14 @@ describe("the log itself", { timeout: 30_000 }, () => {
     );
   });
 
-  it("keeps the head even when it alone is over the byte limit", () => {
+  test("keeps the head even when it alone is over the byte limit", () => {
     const { log, write } = both(10, 50);
     write({ source: { agent: "a" }, bytes: 10 });
     write({ source: { agent: "b" }, bytes: 500 });
     expect([log.size, log.bytes]).toEqual([1, 500]);
   });
 
-  it("keeps at most 256 behind the tail", () => {
+  test("keeps at most 256 behind the tail", () => {
     const log = new SessionLog({ maxEvents: 1_000, maxBytes: 1 << 20 });
     const write = (agent: string): void => {
       log.append({ t: "agent_event", agent, phase: "think", msg: "", ts: "" }, 1);
@@ -398,7 +398,7 @@ class Rig {
 }
 
 describe("followers of a session", { timeout: 30_000 }, () => {
-  it("read what the model says: in order, with a gap for each hole, through ends and new incarnations", async () => {
+  test("read what the model says: in order, with a gap for each hole, through ends and new incarnations", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 20 }),

@@ -1,6 +1,6 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { encodeComment, encodeEvent, type EventStreamBlock } from "session-progress/sse";
 import { untyped } from "../../support/untyped.ts";
 
@@ -44,7 +44,7 @@ const text = fc.oneof(
 const line = text.map((value) => value.replaceAll(/[\r\n\0]/g, ""));
 
 describe("encodeEvent", () => {
-  it("is what every client reads back, however the bytes are cut", () => {
+  test("is what every client reads back, however the bytes are cut", () => {
     const block = fc.record({ id: line, event: line, data: text }, { requiredKeys: ["data"] });
     fc.assert(
       fc.property(
@@ -66,7 +66,7 @@ describe("encodeEvent", () => {
     );
   });
 
-  it("survives every single cut, character by character", () => {
+  test("survives every single cut, character by character", () => {
     const encoded =
       encodeEvent({ retry: 2_140 }) +
       encodeEvent({ id: "7-1", event: "agent", data: '{"msg":"zwölf\\n🐢"}' }) +
@@ -81,13 +81,13 @@ describe("encodeEvent", () => {
     expect(parse(encoded)).toEqual(whole);
   });
 
-  it("writes the fields in the order of the wire", () => {
+  test("writes the fields in the order of the wire", () => {
     expect(encodeEvent({ data: "{}", event: "agent", id: "1-2", retry: 3 })).toBe(
       "retry: 3\nid: 1-2\nevent: agent\ndata: {}\n\n",
     );
   });
 
-  it.each<[EventStreamBlock, string]>([
+  test.each<[EventStreamBlock, string]>([
     [{}, "\n"],
     [{ retry: 0 }, "retry: 0\n\n"],
     [{ data: "" }, "data: \n\n"],
@@ -99,7 +99,7 @@ describe("encodeEvent", () => {
     expect(encodeEvent(block)).toBe(encoded);
   });
 
-  it.each(["\r", "\n", "\0", "a\nid: forged", "a\r\n\r\ndata: forged"])(
+  test.each(["\r", "\n", "\0", "a\nid: forged", "a\r\n\r\ndata: forged"])(
     "refuses %j in id and event",
     (value) => {
       for (const field of ["id", "event"]) {
@@ -110,15 +110,18 @@ describe("encodeEvent", () => {
     },
   );
 
-  it.each([-1, 1.5, NaN, Infinity, 2 ** 53, untyped("5"), untyped(null)])("refuses %j as retry", (retry) => {
-    expect(() => encodeEvent({ retry })).toThrow(
-      new TypeError(`Expected \`retry\` to be a whole number from 0 up, got ${retry}`),
-    );
-  });
+  test.each([-1, 1.5, NaN, Infinity, 2 ** 53, untyped("5"), untyped(null)])(
+    "refuses %j as retry",
+    (retry) => {
+      expect(() => encodeEvent({ retry })).toThrow(
+        new TypeError(`Expected \`retry\` to be a whole number from 0 up, got ${retry}`),
+      );
+    },
+  );
 });
 
 describe("encodeComment", () => {
-  it("is ignored by every client, whatever it says", () => {
+  test("is ignored by every client, whatever it says", () => {
     fc.assert(
       fc.property(text, (comment) => {
         const { messages, comments } = parse([encodeComment(comment)]);
@@ -128,7 +131,7 @@ describe("encodeComment", () => {
     );
   });
 
-  it("is one line and a blank one", () => {
+  test("is one line and a blank one", () => {
     expect(encodeComment("keep-alive")).toBe(": keep-alive\n\n");
   });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, createReporter, type ProgressReport, reportProgress } from "session-progress";
 import { createRecorder } from "session-progress/testing";
 import { recordErrors } from "../../support/error-hook.ts";
@@ -143,7 +143,7 @@ const bad: [what: string, report: unknown, left: object, sentence: string][] = [
 const plain = { t: "agent_event", agent: "agent", phase: "progress", msg: "", ts: expect.any(String) };
 
 describe("a malformed report", () => {
-  it.each(bad)("with %s loses that part, and the `error` hook says why", (_what, part, left, sentence) => {
+  test.each(bad)("with %s loses that part, and the `error` hook says why", (_what, part, left, sentence) => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -156,7 +156,7 @@ describe("a malformed report", () => {
     expect(faults.map(String)).toEqual([`TypeError: ${sentence}`]);
   });
 
-  it.each(bad)(
+  test.each(bad)(
     "with %s throws at the code that reports when the bus is strict",
     (_what, part, _left, sentence) => {
       const bus = createEventBus({ strict: true });
@@ -173,7 +173,7 @@ describe("a malformed report", () => {
     },
   );
 
-  it.each([
+  test.each([
     ["null", null, "null"],
     ["nothing", undefined, "undefined"],
     ["a string", "almost done", '"almost done" (string)'],
@@ -194,7 +194,7 @@ describe("a malformed report", () => {
     expect(() => strict.publish("s", untyped(report))).toThrow(new TypeError(sentence));
   });
 
-  it("with circular data loses it, and the sentence says so", () => {
+  test("with circular data loses it, and the sentence says so", () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -204,7 +204,7 @@ describe("a malformed report", () => {
     expect(faults[0]?.message).toMatch(/^Expected `data` to be JSON: Converting circular structure to JSON/);
   });
 
-  it("with data too deep to serialise loses it", () => {
+  test("with data too deep to serialise loses it", () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -216,7 +216,7 @@ describe("a malformed report", () => {
     expect(faults).toHaveLength(1);
   });
 
-  it("with several bad parts names each of them", () => {
+  test("with several bad parts names each of them", () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -232,7 +232,7 @@ describe("a malformed report", () => {
     ]);
   });
 
-  it("reaches the error hook with its session's id", () => {
+  test("reaches the error hook with its session's id", () => {
     const bus = createEventBus();
     const told: unknown[] = [];
     bus.on("error", (_error, sessionId) => void told.push(sessionId));
@@ -240,14 +240,14 @@ describe("a malformed report", () => {
     expect(told).toEqual(["s-1"]);
   });
 
-  it("throws in everything of /testing", () => {
+  test("throws in everything of /testing", () => {
     const reporter = createReporter(createRecorder());
     expect(() => reporter.report({ progress: -1 })).toThrow(TypeError);
   });
 });
 
 describe("a long message", () => {
-  it("of 1 MiB is cut so that the event fits, and ends in an ellipsis", () => {
+  test("of 1 MiB is cut so that the event fits, and ends in an ellipsis", () => {
     const bus = createEventBus();
     const faults = recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -263,14 +263,14 @@ describe("a long message", () => {
     ]);
   });
 
-  it("is refused when the bus is strict", () => {
+  test("is refused when the bus is strict", () => {
     const bus = createEventBus({ strict: true });
     const entries = recordEntries(bus, "s");
     expect(() => bus.publish("s", { message: "x".repeat(1 << 20) })).toThrow(TypeError);
     expect(entries).toEqual([]);
   });
 
-  it.each([
+  test.each([
     ["quotes", '"'],
     ["control characters", "\u0001"],
     ["Euro signs", "€"],
@@ -287,7 +287,7 @@ describe("a long message", () => {
     if (character === "🐢") expect(event.msg).not.toMatch(/\p{Surrogate}/u);
   });
 
-  it("is cut before data that fits is dropped", () => {
+  test("is cut before data that fits is dropped", () => {
     const bus = createEventBus({ maxEventBytes: 2_048 });
     recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -298,7 +298,7 @@ describe("a long message", () => {
     expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
   });
 
-  it("keeps the order of the fields", () => {
+  test("keeps the order of the fields", () => {
     const bus = createEventBus({ maxEventBytes: 2_048 });
     recordErrors(bus);
     const entries = recordEntries(bus, "s");
@@ -316,7 +316,7 @@ describe("the event of a report", () => {
     return asAgentEvent(recorder.events[0]);
   }
 
-  it("has the fields of the wire, in their order", () => {
+  test("has the fields of the wire, in their order", () => {
     const event = eventOf({
       data: 1,
       total: 4,
@@ -330,7 +330,7 @@ describe("the event of a report", () => {
     );
   });
 
-  it("says only what was said", () => {
+  test("says only what was said", () => {
     expect(eventOf({})).toEqual({
       t: "agent_event",
       agent: "agent",
@@ -341,7 +341,7 @@ describe("the event of a report", () => {
     expect(Object.values(eventOf({ progress: 0.1 }))).not.toContain(undefined);
   });
 
-  it("takes an explicit undefined for left out", () => {
+  test("takes an explicit undefined for left out", () => {
     const event = eventOf({
       message: undefined,
       progress: undefined,
@@ -353,7 +353,7 @@ describe("the event of a report", () => {
     expect(Object.keys(event)).toEqual(["t", "agent", "phase", "msg", "ts"]);
   });
 
-  it.each([
+  test.each([
     [{ progress: 0.35 }, { pct: 0.35 }],
     [{ progress: 0 }, { pct: 0 }],
     [{ progress: 1 }, { pct: 1 }],
@@ -380,12 +380,12 @@ describe("the event of a report", () => {
     expect(rest).toEqual(numbers);
   });
 
-  it("is frozen", () => {
+  test("is frozen", () => {
     expect(Object.isFrozen(eventOf({ message: "m" }))).toBe(true);
     expect(Object.isFrozen(eventOf({ message: "m", progress: 1, total: 3, data: [1] }))).toBe(true);
   });
 
-  it("holds a deeply frozen copy of data, and leaves the caller's object alone", () => {
+  test("holds a deeply frozen copy of data, and leaves the caller's object alone", () => {
     const data = { files: [{ name: "a.ts" }], at: new Date(0) };
     const event = eventOf({ data });
     const copy = event.data as { files: [{ name: string }]; at: string };
@@ -400,24 +400,24 @@ describe("the event of a report", () => {
     expect(copy.files[0].name).toBe("a.ts");
   });
 
-  it.each([null, 0, false, "", [], {}])("keeps data that is %j", (data) => {
+  test.each([null, 0, false, "", [], {}])("keeps data that is %j", (data) => {
     expect(eventOf({ data }).data).toEqual(data);
   });
 
-  it("keeps a __proto__ key of data to itself", () => {
+  test("keeps a __proto__ key of data to itself", () => {
     const { data } = eventOf({ data: JSON.parse('{"__proto__":{"polluted":true}}') });
     expect(JSON.stringify(data)).toBe('{"__proto__":{"polluted":true}}');
     expect({}).not.toHaveProperty("polluted");
   });
 
-  it("is one and the same object for every listener", () => {
+  test("is one and the same object for every listener", () => {
     const bus = createEventBus();
     const [one, other] = [recordEntries(bus, "s"), recordEntries(bus, "s")];
     bus.publish("s", { message: "m" });
     expect(one[0]?.event).toBe(other[0]?.event);
   });
 
-  it("carries the time of its report", () => {
+  test("carries the time of its report", () => {
     const before = Date.now();
     const { ts } = eventOf({});
     expect(Date.parse(ts)).toBeGreaterThanOrEqual(before);
@@ -450,7 +450,7 @@ describe("a report that throws when it is read", () => {
   ];
 
   describe.each(hostile)("by a %s", (what, report) => {
-    it("is not taken, and told to the error hook", () => {
+    test("is not taken, and told to the error hook", () => {
       const bus = createEventBus();
       const faults = recordErrors(bus);
       expect(bus.publish("s", report())).toBe(false);
@@ -464,7 +464,7 @@ describe("a report that throws when it is read", () => {
       expect(recordEntries(bus, "s")).toEqual([]);
     });
 
-    it("is a TypeError when strict", () => {
+    test("is a TypeError when strict", () => {
       const bus = createEventBus({ strict: true });
       expect(() => bus.publish("s", report())).toThrow(TypeError);
       expect(() => bus.run("s", () => reportProgress(report()))).toThrow(TypeError);

@@ -1,7 +1,7 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter, once } from "node:events";
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import {
   bindReporter,
   createEventBus,
@@ -26,7 +26,7 @@ function slot(): AsyncLocalStorage<Store | undefined> | undefined {
   return (globalThis as { [SLOT]?: AsyncLocalStorage<Store | undefined> })[SLOT];
 }
 
-it("there is no AsyncLocalStorage before the first run", () => {
+test("there is no AsyncLocalStorage before the first run", () => {
   expect(slot()).toBeUndefined();
   reportProgress({});
   currentReporter();
@@ -37,28 +37,28 @@ it("there is no AsyncLocalStorage before the first run", () => {
 });
 
 describe("outside a session", () => {
-  it("a report does nothing and answers false", () => {
+  test("a report does nothing and answers false", () => {
     expect(reportProgress({ message: "nobody" })).toBe(false);
     expect(reportProgress({ progress: NaN })).toBe(false);
   });
 
-  it("there is no current reporter", () => {
+  test("there is no current reporter", () => {
     expect(currentReporter()).toBeUndefined();
   });
 
-  it("withAgent just calls its function", () => {
+  test("withAgent just calls its function", () => {
     expect(withAgent("a", () => reportProgress({}))).toBe(false);
     expect(withAgent("a", () => currentReporter())).toBeUndefined();
   });
 
-  it("bindReporter binds to no session, whoever calls", () => {
+  test("bindReporter binds to no session, whoever calls", () => {
     const bound = bindReporter(() => reportProgress({ message: "stray" }));
     const recorder = createRecorder();
     expect(createReporter(recorder).run(bound)).toBe(false);
     expect(recorder.messages).toEqual([]);
   });
 
-  it("everything is over again when run returns or throws", () => {
+  test("everything is over again when run returns or throws", () => {
     const reporter = createReporter(() => undefined);
     expect(reporter.run(() => reportProgress({}))).toBe(true);
     expect(() =>
@@ -76,13 +76,13 @@ describe("the context of a session", () => {
   }
   const sayer = (message: string) => () => void reportProgress({ message });
 
-  it("returns what the function returns", async () => {
+  test("returns what the function returns", async () => {
     const reporter = createReporter();
     expect(reporter.run(() => 1)).toBe(1);
     await expect(reporter.run(async () => 2)).resolves.toBe(2);
   });
 
-  it("survives awaits and promise chains", async () => {
+  test("survives awaits and promise chains", async () => {
     const said = await messages(async () => {
       await Promise.resolve();
       reportProgress({ message: "await" });
@@ -95,7 +95,7 @@ describe("the context of a session", () => {
     expect(said).toEqual(["await", "delay", "then", "catch", "finally"]);
   });
 
-  it("survives timers, immediates, ticks and microtasks", async () => {
+  test("survives timers, immediates, ticks and microtasks", async () => {
     const said = await messages(async () => {
       const { promise, resolve } = deferred();
       process.nextTick(sayer("tick"));
@@ -112,7 +112,7 @@ describe("the context of a session", () => {
     expect(said.toSorted()).toEqual(["immediate", "microtask", "tick", "timeout"]);
   });
 
-  it("survives thenables that call back from elsewhere", async () => {
+  test("survives thenables that call back from elsewhere", async () => {
     const callbacks: (() => void)[] = [];
     const thenable = { then: (resolve: () => void) => void callbacks.push(resolve) };
     const said = messages(async () => {
@@ -124,7 +124,7 @@ describe("the context of a session", () => {
     expect(await said).toEqual(["after the thenable"]);
   });
 
-  it("is shared by everything in Promise.all", async () => {
+  test("is shared by everything in Promise.all", async () => {
     const said = await messages(() =>
       Promise.all(
         ["a", "b", "c"].map(async (message) => {
@@ -136,7 +136,7 @@ describe("the context of a session", () => {
     expect(said.toSorted()).toEqual(["a", "b", "c"]);
   });
 
-  it("can be nested: the inner one wins inside", async () => {
+  test("can be nested: the inner one wins inside", async () => {
     const inner = createRecorder();
     const said = await messages(() => {
       reportProgress({ message: "before" });
@@ -147,7 +147,7 @@ describe("the context of a session", () => {
     expect(inner.messages).toEqual(["inside"]);
   });
 
-  it("of an async generator is that of whoever calls next: currentReporter is the answer", async () => {
+  test("of an async generator is that of whoever calls next: currentReporter is the answer", async () => {
     const [maker, consumer] = [createRecorder(), createRecorder()];
     async function* steps(reporter = currentReporter()) {
       for (const message of ["one", "two"]) {
@@ -166,7 +166,7 @@ describe("the context of a session", () => {
 });
 
 describe("currentReporter", () => {
-  it("is the handle of the session, with its agent", () => {
+  test("is the handle of the session, with its agent", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     const handle = bus.run("s", () => withAgent("codesmith", () => currentReporter()));
@@ -178,19 +178,19 @@ describe("currentReporter", () => {
     expect(asAgentEvent(entries[0])).toMatchObject({ agent: "codesmith", msg: "later" });
   });
 
-  it("is the reporter that was run", () => {
+  test("is the reporter that was run", () => {
     const reporter = createReporter();
     expect(reporter.run(() => currentReporter())).toBe(reporter);
   });
 
-  it("can be run elsewhere", () => {
+  test("can be run elsewhere", () => {
     const recorder = createRecorder();
     const handle = createReporter(recorder).run(() => withAgent("a", () => currentReporter()));
     handle?.run(() => reportProgress({ message: "elsewhere" }));
     expect(asAgentEvent(recorder.events[0])).toMatchObject({ agent: "a", msg: "elsewhere" });
   });
 
-  it("ends the session it stands for", async () => {
+  test("ends the session it stands for", async () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     await bus.run("s", () => withAgent("a", () => currentReporter()?.end({ status: "failed" })));
@@ -199,7 +199,7 @@ describe("currentReporter", () => {
 });
 
 describe("bindReporter", () => {
-  it("has a shared emitter's listener report to its own session, not to the emitter's", () => {
+  test("has a shared emitter's listener report to its own session, not to the emitter's", () => {
     const bus = createEventBus();
     const [alice, bob] = [recordEntries(bus, "alice"), recordEntries(bus, "bob")];
     const emitter = new EventEmitter();
@@ -217,7 +217,7 @@ describe("bindReporter", () => {
     expect(alice.map(describeEvent)).toEqual(["bound 1", "bound 2"]);
   });
 
-  it("passes this, arguments and result on, and what is thrown", () => {
+  test("passes this, arguments and result on, and what is thrown", () => {
     const bound = createReporter().run(() =>
       bindReporter(function (this: { factor: number }, a: number, b: number) {
         if (b === 0) throw new Error("zero");
@@ -228,7 +228,7 @@ describe("bindReporter", () => {
     expect(() => bound.call({ factor: 10 }, 1, 0)).toThrow("zero");
   });
 
-  it("keeps the agent", async () => {
+  test("keeps the agent", async () => {
     const recorder = createRecorder();
     const emitter = new EventEmitter();
     createReporter(recorder).run(() =>
@@ -262,7 +262,7 @@ describe("the ambient store contract", () => {
     return { reports, run: <T>(fn: () => T): T => slot()!.run(store, fn) };
   }
 
-  it("serves a library that does not depend on this one", () => {
+  test("serves a library that does not depend on this one", () => {
     const recorder = createRecorder();
     createReporter(recorder).run(() => {
       slot()?.getStore()?.reporter.report({ message: "from a stranger", progress: 0.5 });
@@ -270,13 +270,13 @@ describe("the ambient store contract", () => {
     expect(asAgentEvent(recorder.events[0])).toMatchObject({ msg: "from a stranger", pct: 0.5 });
   });
 
-  it("holds one frozen object", () => {
+  test("holds one frozen object", () => {
     const store = createReporter().run(() => slot()?.getStore());
     expect(Object.keys(store ?? {})).toEqual(["reporter"]);
     expect(store).toSatisfy(Object.isFrozen);
   });
 
-  it("has reportProgress report to a foreign reporter and return its answer", () => {
+  test("has reportProgress report to a foreign reporter and return its answer", () => {
     const { reports, run } = foreign();
     const report = { message: "m", custom: true };
     expect(run(() => reportProgress(report))).toBe(true);
@@ -285,7 +285,7 @@ describe("the ambient store contract", () => {
     expect(run(() => reportProgress({}))).toBe(false);
   });
 
-  it("has withAgent wrap a foreign reporter: innermost wins, an explicit agent beats it", () => {
+  test("has withAgent wrap a foreign reporter: innermost wins, an explicit agent beats it", () => {
     const { reports, run } = foreign();
     run(() =>
       withAgent("outer", () => {
@@ -301,7 +301,7 @@ describe("the ambient store contract", () => {
     ]);
   });
 
-  it("has currentReporter be a handle around a foreign reporter", async () => {
+  test("has currentReporter be a handle around a foreign reporter", async () => {
     const { reports, run } = foreign();
     const handle = run(() => withAgent("a", () => currentReporter()));
     expect(handle?.report({ message: "1" })).toBe(true);
@@ -313,7 +313,7 @@ describe("the ambient store contract", () => {
     await expect(handle?.end()).resolves.toBeUndefined();
   });
 
-  it("has bindReporter keep a foreign reporter", () => {
+  test("has bindReporter keep a foreign reporter", () => {
     const { reports, run } = foreign();
     const bound = run(() => bindReporter(() => reportProgress({ message: "later" })));
     createReporter(createRecorder()).run(bound);

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   createEventBus,
   createReporter,
@@ -16,7 +16,7 @@ import { untyped } from "../../support/untyped.ts";
 import { warningsDuring } from "../../support/warnings.ts";
 
 describe("createReporter", () => {
-  it("hands events to a plain function", () => {
+  test("hands events to a plain function", () => {
     const said: string[] = [];
     const reporter = createReporter((event) => void said.push(describeEvent(event)));
     expect(reporter.report({ message: "one" })).toBe(true);
@@ -24,7 +24,7 @@ describe("createReporter", () => {
     expect(said).toEqual(["one", "two"]);
   });
 
-  it("hands one and the same event to every sink, in their order", () => {
+  test("hands one and the same event to every sink, in their order", () => {
     const seen: [number, SessionEvent][] = [];
     const reporter = createReporter(
       (event) => void seen.push([1, event]),
@@ -36,7 +36,7 @@ describe("createReporter", () => {
     expect(new Set(seen.map(([, event]) => event)).size).toBe(1);
   });
 
-  it("keeps `this` of a sink that is an object of a class", () => {
+  test("keeps `this` of a sink that is an object of a class", () => {
     class Counting {
       count = 0;
       event(): void {
@@ -48,7 +48,7 @@ describe("createReporter", () => {
     expect(sink.count).toBe(1);
   });
 
-  it("answers false only when every sink refuses", () => {
+  test("answers false only when every sink refuses", () => {
     const refuses = { event: () => false };
     expect(createReporter(refuses).report({})).toBe(false);
     expect(createReporter(refuses, refuses).report({})).toBe(false);
@@ -57,13 +57,13 @@ describe("createReporter", () => {
     expect(createReporter().report({})).toBe(false);
   });
 
-  it.each([null, undefined, {}, "sink", 1])("refuses %j as a sink", (sink) => {
+  test.each([null, undefined, {}, "sink", 1])("refuses %j as a sink", (sink) => {
     expect(() => createReporter(untyped(sink))).toThrow(
       /^Expected `sink` to be a function or an object with `event`, got /,
     );
   });
 
-  it("works detached", async () => {
+  test("works detached", async () => {
     const recorder = createRecorder();
     const { report, run, end } = createReporter(recorder);
     report({ message: "one" });
@@ -73,11 +73,11 @@ describe("createReporter", () => {
     expect(recorder.outcome).toEqual({ status: "completed" });
   });
 
-  it("is frozen", () => {
+  test("is frozen", () => {
     expect(createReporter()).toSatisfy(Object.isFrozen);
   });
 
-  it("of a bus's sink says which session it reports to, beside others", () => {
+  test("of a bus's sink says which session it reports to, beside others", () => {
     const bus = createEventBus();
     const reporter = createReporter(() => undefined, bus.sink("s-1"), bus.sink("s-2"));
     expect(reporter.sessionId).toBe("s-1");
@@ -85,7 +85,7 @@ describe("createReporter", () => {
     expect(createReporter(() => undefined)).toMatchObject({ sessionId: undefined, epoch: undefined });
   });
 
-  it("tees a session and another sink", () => {
+  test("tees a session and another sink", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     const said: string[] = [];
@@ -103,7 +103,7 @@ describe("a sink that fails", () => {
     throw boom;
   };
 
-  it("by throwing is told to its `error`, and the others get the event", () => {
+  test("by throwing is told to its `error`, and the others get the event", () => {
     const error = vi.fn();
     const said: string[] = [];
     const reporter = createReporter(
@@ -115,7 +115,7 @@ describe("a sink that fails", () => {
     expect(said).toEqual(["m"]);
   });
 
-  it("by rejecting is told to its `error`", async () => {
+  test("by rejecting is told to its `error`", async () => {
     const error = vi.fn();
     const reporter = createReporter({ event: untyped(() => Promise.reject(boom)), error });
     expect(reporter.report({ message: "m" })).toBe(true);
@@ -123,7 +123,7 @@ describe("a sink that fails", () => {
     expect(error).toHaveBeenCalledExactlyOnceWith(boom);
   });
 
-  it("by throwing no Error is told as one, with the cause", () => {
+  test("by throwing no Error is told as one, with the cause", () => {
     const error = vi.fn<(error: Error) => void>();
     createReporter({
       event: () => {
@@ -135,7 +135,7 @@ describe("a sink that fails", () => {
     expect(error.mock.calls[0]?.[0]).toMatchObject({ cause: "a string" });
   });
 
-  it("without `error` has not taken the event, and the process is warned once", async () => {
+  test("without `error` has not taken the event, and the process is warned once", async () => {
     const reporter = createReporter(throwing);
     const warnings = await warningsDuring(() => {
       expect(reporter.report({})).toBe(false);
@@ -144,13 +144,13 @@ describe("a sink that fails", () => {
     expect(warnings).toEqual(["A sink threw: boom"]);
   });
 
-  it("and whose `error` throws reaches the code that reports", () => {
+  test("and whose `error` throws reaches the code that reports", () => {
     const reporter = createReporter({ event: throwing, error: throwing });
     expect(() => reporter.report({})).toThrow(boom);
     expect(() => reporter.run(() => reportProgress({}))).toThrow(boom);
   });
 
-  it("later, with an `error` that throws, ends no process", async () => {
+  test("later, with an `error` that throws, ends no process", async () => {
     const reporter = createReporter({ event: untyped(() => Promise.reject(boom)), error: throwing });
     expect(reporter.report({})).toBe(true);
     await settled();
@@ -158,7 +158,7 @@ describe("a sink that fails", () => {
 });
 
 describe("a malformed report", () => {
-  it("is told to every sink that has an `error`, and the rest goes out", () => {
+  test("is told to every sink that has an `error`, and the rest goes out", () => {
     const [one, other] = [vi.fn(), vi.fn()];
     const said: string[] = [];
     const reporter = createReporter(
@@ -172,7 +172,7 @@ describe("a malformed report", () => {
     expect(said).toEqual(["rest"]);
   });
 
-  it("becomes one process warning where no sink has an `error`", async () => {
+  test("becomes one process warning where no sink has an `error`", async () => {
     const reporter = createReporter(() => undefined);
     const warnings = await warningsDuring(() => {
       reporter.report({ progress: NaN });
@@ -183,7 +183,7 @@ describe("a malformed report", () => {
 });
 
 describe("reporter.end", () => {
-  it("ends every sink and awaits them", async () => {
+  test("ends every sink and awaits them", async () => {
     const outcomes: Outcome[] = [];
     const { promise: held, resolve: release } = deferred();
     const reporter = createReporter(
@@ -200,7 +200,7 @@ describe("reporter.end", () => {
     expect(outcomes).toEqual([{ status: "failed", message: "no" }]);
   });
 
-  it("awaits them for every caller", async () => {
+  test("awaits them for every caller", async () => {
     const { promise: held, resolve: release } = deferred();
     const reporter = createReporter({ event: () => undefined, end: () => held });
     void reporter.end();
@@ -212,7 +212,7 @@ describe("reporter.end", () => {
     await ending;
   });
 
-  it("ends once: the first end wins", async () => {
+  test("ends once: the first end wins", async () => {
     const end = vi.fn();
     const reporter = createReporter({ event: () => undefined, end });
     await Promise.all([reporter.end({ status: "cancelled" }), reporter.end()]);
@@ -220,7 +220,7 @@ describe("reporter.end", () => {
     expect(end).toHaveBeenCalledExactlyOnceWith({ status: "cancelled" });
   });
 
-  it("never rejects, whatever a sink's `end` does", async () => {
+  test("never rejects, whatever a sink's `end` does", async () => {
     const end = vi.fn();
     const reporter = createReporter(
       {
@@ -237,7 +237,7 @@ describe("reporter.end", () => {
     expect(warnings).toEqual(["A sink's `end` threw: thrown"]);
   });
 
-  it("refuses every report that comes later", async () => {
+  test("refuses every report that comes later", async () => {
     const event = vi.fn();
     const reporter = createReporter(event);
     await reporter.end();
@@ -247,13 +247,13 @@ describe("reporter.end", () => {
     expect(event).not.toHaveBeenCalled();
   });
 
-  it("refuses an unknown status", () => {
+  test("refuses an unknown status", () => {
     expect(() => createReporter().end(untyped({ status: "done" }))).toThrow(
       new TypeError('Expected `status` to be "completed", "failed" or "cancelled", got "done" (string)'),
     );
   });
 
-  it("holds for what was derived from it with withAgent, too", async () => {
+  test("holds for what was derived from it with withAgent, too", async () => {
     const recorder = createRecorder();
     const reporter = createReporter(recorder);
     await reporter.run(() => withAgent("a", async () => reporter.end()));
@@ -270,11 +270,11 @@ describe("the agent of a report", () => {
     return recorder.events.map((event) => asAgentEvent(event).agent);
   }
 
-  it("is `agent` unless somebody says so", () => {
+  test("is `agent` unless somebody says so", () => {
     expect(agents((report) => report())).toEqual(["agent"]);
   });
 
-  it("is that of the innermost withAgent", () => {
+  test("is that of the innermost withAgent", () => {
     const nested = agents((report) =>
       withAgent("outer", () => {
         report();
@@ -285,11 +285,11 @@ describe("the agent of a report", () => {
     expect(nested).toEqual(["outer", "inner", "outer"]);
   });
 
-  it("is the report's own, if it names one", () => {
+  test("is the report's own, if it names one", () => {
     expect(agents((report) => withAgent("outer", () => report("explicit")))).toEqual(["explicit"]);
   });
 
-  it("is the scope's, if the report names a bad one", () => {
+  test("is the scope's, if the report names a bad one", () => {
     const bus = createEventBus();
     bus.on("error", () => undefined);
     const entries = recordEntries(bus, "s");
@@ -297,7 +297,7 @@ describe("the agent of a report", () => {
     expect(asAgentEvent(entries[0]).agent).toBe("outer");
   });
 
-  it("is that of bus.reporter, until withAgent says otherwise", () => {
+  test("is that of bus.reporter, until withAgent says otherwise", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
     const reporter = bus.reporter("s", { agent: "codesmith" });
@@ -307,7 +307,7 @@ describe("the agent of a report", () => {
     expect(entries.map((entry) => asAgentEvent(entry).agent)).toEqual(["codesmith", "codesmith", "critic"]);
   });
 
-  it("stays through awaits", async () => {
+  test("stays through awaits", async () => {
     const recorder = createRecorder();
     await createReporter(recorder).run(() =>
       Promise.all(
@@ -322,7 +322,7 @@ describe("the agent of a report", () => {
     expect(recorder.events.map((event) => asAgentEvent(event).agent)).toEqual(recorder.messages);
   });
 
-  it.each([
+  test.each([
     ["empty", ""],
     ["longer than 256", "x".repeat(257)],
     ["a number", 7],
@@ -335,7 +335,7 @@ describe("the agent of a report", () => {
 });
 
 describe("withAgent", () => {
-  it("returns what its function returns and throws what it throws", async () => {
+  test("returns what its function returns and throws what it throws", async () => {
     expect(withAgent("a", () => 1)).toBe(1);
     expect(createReporter().run(() => withAgent("a", () => 2))).toBe(2);
     await expect(withAgent("a", async () => 3)).resolves.toBe(3);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type Cleanup, cleanups, runLastFirst } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 
@@ -8,17 +8,17 @@ describe("what a test has to clean up", () => {
   describe("is left while it runs", () => {
     const cleanUp = cleanups();
 
-    it.each(["one", "two"])("(%s)", (name) => {
+    test.each(["one", "two"])("(%s)", (name) => {
       cleanUp(() => done.push(name));
       expect(done).not.toContain(name);
     });
   });
 
-  it("is cleaned up after it", () => {
+  test("is cleaned up after it", () => {
     expect(done).toEqual(["one", "two"]);
   });
 
-  it("goes last first, one after the other", async () => {
+  test("goes last first, one after the other", async () => {
     const order: string[] = [];
     const slow = (name: string) => async (): Promise<void> => {
       order.push(`${name} begins`);
@@ -29,7 +29,7 @@ describe("what a test has to clean up", () => {
     expect(order).toEqual(["client begins", "client is over", "server begins", "server is over"]);
   });
 
-  it("is cleaned up although something before it throws, and what was thrown is told", async () => {
+  test("is cleaned up although something before it throws, and what was thrown is told", async () => {
     const failing = (message: string): Cleanup[] => [
       () => {
         throw new Error(message);

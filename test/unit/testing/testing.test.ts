@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   type AgentEvent,
   createEventBus,
@@ -12,7 +12,7 @@ import { checkProgress, collect, createRecorder, recordSession } from "session-p
 const now = () => Date.parse("2026-11-22T08:37:06.927Z");
 
 describe("createRecorder", () => {
-  it("makes snapshots that do not change from run to run", async () => {
+  test("makes snapshots that do not change from run to run", async () => {
     const recorder = createRecorder({ now, epoch: "1" });
     const reporter = createReporter(recorder);
     reporter.run(() =>
@@ -31,7 +31,7 @@ describe("createRecorder", () => {
     expect(recorder.outcome).toEqual({ status: "failed" });
   });
 
-  it("keeps entries with ids, events and messages", () => {
+  test("keeps entries with ids, events and messages", () => {
     const recorder = createRecorder();
     const reporter = createReporter(recorder);
     expect(recorder).toMatchObject({ entries: [], events: [], messages: [], outcome: undefined });
@@ -42,13 +42,13 @@ describe("createRecorder", () => {
     expect(recorder.messages).toEqual(["one", "two"]);
   });
 
-  it("records a gap as it is", () => {
+  test("records a gap as it is", () => {
     const recorder = createRecorder({ now });
     recorder.event({ t: "gap", reason: "reset" });
     expect(recorder.events).toEqual([{ t: "gap", reason: "reset" }]);
   });
 
-  it("keeps the first end", () => {
+  test("keeps the first end", () => {
     const recorder = createRecorder();
     void recorder.end?.({ status: "cancelled" });
     void recorder.end?.({ status: "completed" });
@@ -57,7 +57,7 @@ describe("createRecorder", () => {
 });
 
 describe("recordSession", () => {
-  it("resolves with what was reported and returned", async () => {
+  test("resolves with what was reported and returned", async () => {
     const recording = await recordSession(async () => {
       reportProgress({ message: "Reading" });
       await Promise.resolve();
@@ -72,7 +72,7 @@ describe("recordSession", () => {
     expect(recording.entries).toHaveLength(2);
   });
 
-  it.each([
+  test.each([
     [
       "throws",
       () => {
@@ -94,7 +94,7 @@ describe("recordSession", () => {
     expect(value).toBeUndefined();
   });
 
-  it("is strict: a malformed report is the function's error", async () => {
+  test("is strict: a malformed report is the function's error", async () => {
     const { outcome } = await recordSession(() => reportProgress({ progress: -1 }));
     expect(outcome).toEqual({
       status: "failed",
@@ -102,14 +102,14 @@ describe("recordSession", () => {
     });
   });
 
-  it("takes the options of a recorder", async () => {
+  test("takes the options of a recorder", async () => {
     const { entries } = await recordSession(() => reportProgress({}), { now, epoch: "9" });
     expect(entries[0]).toMatchObject({ id: "9-1", event: { ts: "2026-11-22T08:37:06.927Z" } });
   });
 });
 
 describe("collect", () => {
-  it("takes so many, or all until the end, and then stops iterating", async () => {
+  test("takes so many, or all until the end, and then stops iterating", async () => {
     const bus = createEventBus();
     for (const message of ["1", "2", "3"]) bus.publish("s", { message });
     expect(await collect(bus.follow("s"), 2)).toHaveLength(2);
@@ -127,7 +127,7 @@ describe("checkProgress", () => {
   });
   const end: SessionEvent = { t: "session_end", status: "completed", ts: "" };
 
-  it("has nothing to say when all is well", () => {
+  test("has nothing to say when all is well", () => {
     const events = [
       event({ pct: 0.1 }),
       event({}),
@@ -139,14 +139,14 @@ describe("checkProgress", () => {
     expect(checkProgress([])).toEqual([]);
   });
 
-  it("names who fell, from what to what, and where", () => {
+  test("names who fell, from what to what, and where", () => {
     const events = Array.from({ length: 10 }, (_, i) => event({ pct: i / 20 }));
     expect(checkProgress([...events, event({ pct: 0.6 }), event({ pct: 0.4 })])).toEqual([
       "codesmith fell from 0.6 to 0.4 at event 12",
     ]);
   });
 
-  it("looks at each run, agent and task alone", () => {
+  test("looks at each run, agent and task alone", () => {
     const parts: Partial<AgentEvent>[] = [
       {},
       { agent: "critic" },
@@ -158,13 +158,13 @@ describe("checkProgress", () => {
     expect(checkProgress(falling)).toEqual([]);
   });
 
-  it("compares counts where no total is known", () => {
+  test("compares counts where no total is known", () => {
     expect(checkProgress([event({ progress: 7 }), event({ progress: 3 })])).toEqual([
       "codesmith fell from 7 to 3 at event 2",
     ]);
   });
 
-  it("finds what comes after the end, and gaps", () => {
+  test("finds what comes after the end, and gaps", () => {
     expect(
       checkProgress([
         { t: "gap", reason: "reset" },
@@ -185,7 +185,7 @@ describe("checkProgress", () => {
     ]);
   });
 
-  it("takes entries as well as events", () => {
+  test("takes entries as well as events", () => {
     const entries = [0.6, 0.4].map((pct, i) => ({ id: `1-${i + 1}`, event: event({ pct }) }));
     expect(checkProgress(entries)).toHaveLength(1);
   });

@@ -1,6 +1,6 @@
 import { createParser } from "eventsource-parser";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { AgentEvent, GapEvent } from "session-progress";
 import { Frames, MAX_WRITE_BYTES } from "../../../src/transport/sse/shared-frames.ts";
 import { ENTRY_BYTES, SessionLog } from "../../../src/log/session-log.ts";
@@ -56,7 +56,7 @@ function follow(frames: Frames, from: number): { id: number; data: AgentEvent | 
   return seen;
 }
 
-it("gives every follower all that was written after its position, or says how much is missing", () => {
+test("gives every follower all that was written after its position, or says how much is missing", () => {
   fc.assert(
     fc.property(fc.constantFrom(20, 300, 5_000), steps, (maxEvents, done) => {
       const log = new SessionLog({ maxEvents, maxBytes: 1 << 24 });
@@ -109,19 +109,19 @@ describe("how often the past is encoded", () => {
     return new Frames(EPOCH, log);
   }
 
-  it("once, for all who come back from anywhere in it", () => {
+  test("once, for all who come back from anywhere in it", () => {
     const frames = filledWith({ maxEvents: 1_000, events: 1_000, size: 1 });
     for (let from = 0; from < 872; from += 7) follow(frames, from);
     expect(encoded).toBeLessThan(1_200);
   });
 
-  it("once, for all who come back from what is long gone", () => {
+  test("once, for all who come back from what is long gone", () => {
     const frames = filledWith({ maxEvents: 1_000, events: 10_000, size: 1 });
     for (let from = 0; from < 9_000; from += 50) follow(frames, from);
     expect(encoded).toBeLessThan(1_300);
   });
 
-  it.each([1_000, 8_000, 32_000])(
+  test.each([1_000, 8_000, 32_000])(
     "hardly more than once, for who reads events of %i bytes on his own",
     (size) => {
       const frames = filledWith({ maxEvents: 1_000, events: 600, size });
