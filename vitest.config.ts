@@ -22,7 +22,6 @@ export default defineConfig({
     pool: "forks",
     execArgv: ["--expose-gc"],
     maxWorkers: 2,
-    passWithNoTests: true,
     coverage: { provider: "v8", include: ["src/**"] },
     projects: [
       project("unit"),
@@ -42,7 +41,6 @@ export default defineConfig({
         globalSetup: "test/dist/setup.ts",
         server: { deps: { external: [/(?<!\/test)\/dist\//] } },
       }),
-      project("redis"),
       project("browser", { fileParallelism: false }),
     ],
   },
