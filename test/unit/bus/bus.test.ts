@@ -11,7 +11,7 @@ import {
   withAgent,
 } from "session-progress";
 import { collect } from "session-progress/testing";
-import { recordErrors } from "../../support/error-hook.ts";
+import { recordDrops, recordErrors } from "../../support/hooks.ts";
 import { settled } from "../../support/event-loop.ts";
 import { asAgentEvent, describeEvent, epochOf, positionsOf } from "../../support/events.ts";
 import { recordEntries } from "../../support/session-entries.ts";
@@ -393,8 +393,7 @@ describe("the end of a session", () => {
 
   test("has publish refuse, without opening the session again", () => {
     const bus = createEventBus();
-    const drops: unknown[] = [];
-    bus.on("drop", (...args) => void drops.push(args));
+    const drops = recordDrops(bus);
     bus.end("s");
     expect(bus.publish("s", {})).toBe(false);
     expect(drops).toEqual([["s", "ended"]]);
@@ -496,8 +495,7 @@ describe("a session id used again after its end", () => {
 
   test("refuses a reporter of the ended incarnation for ever", async () => {
     const bus = createEventBus();
-    const drops: unknown[] = [];
-    bus.on("drop", (...args) => void drops.push(args));
+    const drops = recordDrops(bus);
     const kept = bus.reporter("s");
     const sink = createReporter(bus.sink("s"));
     bus.end("s");
@@ -564,8 +562,7 @@ describe("bus.reporter with an epoch", () => {
 describe("close", () => {
   test("refuses everything afterwards, without throwing but in start", async () => {
     const bus = createEventBus();
-    const drops: unknown[] = [];
-    bus.on("drop", (...args) => void drops.push(args));
+    const drops = recordDrops(bus);
     const entries = recordEntries(bus, "s");
     const kept = bus.reporter("s");
     await bus.close();

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
-import { recordErrors } from "../../support/error-hook.ts";
+import { recordErrors } from "../../support/hooks.ts";
 import { settled } from "../../support/event-loop.ts";
 import { describeEvent } from "../../support/events.ts";
 import { untyped } from "../../support/untyped.ts";

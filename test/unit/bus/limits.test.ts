@@ -4,18 +4,13 @@ import { sseHandler } from "session-progress/fetch";
 import { deferred } from "../../support/deferred.ts";
 import { describeEvent, epochOf, positionsOf } from "../../support/events.ts";
 import { eventually } from "../../support/eventually.ts";
+import { recordDrops } from "../../support/hooks.ts";
 import { readEntries, recordEntries } from "../../support/session-entries.ts";
-
-function dropsOf(bus: SessionEventBus): unknown[] {
-  const drops: unknown[] = [];
-  bus.on("drop", (...args) => void drops.push(args));
-  return drops;
-}
 
 describe("maxSessions", () => {
   test("evicts ended sessions first: their tombstones still know the end", () => {
     const bus = createEventBus({ maxSessions: 3 });
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     bus.publish("open", { message: "kept" });
     bus.publish("ended", { message: "gone" });
     bus.end("ended", { status: "failed", message: "why" });
@@ -61,7 +56,7 @@ describe("maxSessions", () => {
 
   test("drops reports when every session is followed, and tells later how many: the `dropped` gap", () => {
     const bus = createEventBus({ maxSessions: 1 });
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     const stop = bus.subscribe("busy", () => undefined);
     bus.publish("busy", {});
     expect(bus.publish("s", { message: "1" })).toBe(false);
@@ -179,7 +174,7 @@ describe("maxTotalBytes", () => {
 
   test("drops what still does not fit, and the session goes on with a `dropped` gap", () => {
     const bus = createEventBus({ history: { maxTotalBytes: 8_000 } });
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     const stop = bus.subscribe("busy", () => undefined);
     for (let i = 0; i < 6; i++) bus.publish("busy", { message });
     const entries = recordEntries(bus, "s");

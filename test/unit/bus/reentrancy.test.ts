@@ -4,6 +4,7 @@ import { sseHandler } from "session-progress/fetch";
 import { collect } from "session-progress/testing";
 import { settled } from "../../support/event-loop.ts";
 import { describeEvent, epochOf, positionsOf } from "../../support/events.ts";
+import { recordDrops } from "../../support/hooks.ts";
 
 /** What is in the log, also behind an end. */
 async function logOf(bus: SessionEventBus, sessionId: string): Promise<SessionEntry[]> {
@@ -12,12 +13,6 @@ async function logOf(bus: SessionEventBus, sessionId: string): Promise<SessionEn
   await settled();
   stop.abort();
   return reading;
-}
-
-function dropsOf(bus: SessionEventBus): string[] {
-  const drops: string[] = [];
-  bus.on("drop", (_sessionId, reason) => void drops.push(reason));
-  return drops;
 }
 
 function endOnError(bus: SessionEventBus): void {
@@ -34,13 +29,13 @@ function request(lastEventId?: string): Request {
 describe("nothing gets into a log after its end", () => {
   test("when an error hook ends the session while a message is cut; the end's id is answered 204", async () => {
     const bus = createEventBus({ maxEventBytes: 1_024 });
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     endOnError(bus);
     bus.publish("s", { message: "one" });
     expect(bus.publish("s", { message: "x".repeat(2_000) })).toBe(false);
     const entries = await logOf(bus, "s");
     expect(entries.map(describeEvent)).toEqual(["one", "end failed"]);
-    expect(drops).toEqual(["ended"]);
+    expect(drops).toEqual([["s", "ended"]]);
     expect((await sseHandler(bus)(request(entries.at(-1)!.id))).status).toBe(204);
   });
 
@@ -60,9 +55,9 @@ describe("nothing gets into a log after its end", () => {
       if (event.t === "gap") bus.end("s");
     });
     stop();
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     expect(bus.publish("s", { message: "too late" })).toBe(false);
-    expect(drops).toEqual(["ended"]);
+    expect(drops).toEqual([["s", "ended"]]);
     expect((await logOf(bus, "s")).map(describeEvent)).toEqual(["gap dropped 1", "end completed"]);
   });
 
@@ -89,14 +84,14 @@ describe("nothing gets into a log after its end", () => {
 
   test("when the error hook of a malformed report ends the session: no new incarnation begins", async () => {
     const bus = createEventBus();
-    const drops = dropsOf(bus);
+    const drops = recordDrops(bus);
     endOnError(bus);
     bus.publish("s", { message: "one" });
     expect(bus.publish("s", { message: "two", progress: NaN })).toBe(false);
     const entries = await logOf(bus, "s");
     expect(entries.map(describeEvent)).toEqual(["one", "end failed"]);
     expect(epochOf(entries[0])).toBe(epochOf(entries[1]));
-    expect(drops).toEqual(["ended"]);
+    expect(drops).toEqual([["s", "ended"]]);
   });
 
   test("when the error hook of a reporter's malformed report ends the session", async () => {

@@ -9,7 +9,7 @@ import {
 } from "session-progress";
 import { collect } from "session-progress/testing";
 import { deferred } from "../../support/deferred.ts";
-import { recordErrors } from "../../support/error-hook.ts";
+import { recordDrops, recordErrors } from "../../support/hooks.ts";
 import { settled } from "../../support/event-loop.ts";
 import { asAgentEvent, describeEvent, positionsOf } from "../../support/events.ts";
 import { recordEntries } from "../../support/session-entries.ts";
@@ -196,8 +196,7 @@ describe("the reporter of a run", () => {
 
   test("is refused after the run, and `drop` says so", async () => {
     const bus = createEventBus();
-    const drops: unknown[] = [];
-    bus.on("drop", (...args) => void drops.push(args));
+    const drops = recordDrops(bus);
     let late: () => boolean = () => true;
     await bus.start(
       ({ reporter }) => {

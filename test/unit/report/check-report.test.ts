@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createEventBus, createReporter, type ProgressReport, reportProgress } from "session-progress";
 import { createRecorder } from "session-progress/testing";
-import { recordErrors } from "../../support/error-hook.ts";
+import { recordErrors } from "../../support/hooks.ts";
 import { asAgentEvent } from "../../support/events.ts";
 import { recordEntries } from "../../support/session-entries.ts";
 import { untyped } from "../../support/untyped.ts";

@@ -6,3 +6,10 @@ export function recordErrors(bus: SessionEventBus): Error[] {
   bus.on("error", (error) => void errors.push(error));
   return errors;
 }
+
+/** Listens to the `drop` hook of `bus`. The array grows with each report that is refused. */
+export function recordDrops(bus: SessionEventBus): [sessionId: string, reason: string][] {
+  const drops: [string, string][] = [];
+  bus.on("drop", (...drop) => void drops.push(drop));
+  return drops;
+}
