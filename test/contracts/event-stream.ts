@@ -4,7 +4,6 @@ import type { SseOptions } from "session-progress/node";
 import { cleanups } from "../support/cleanups.ts";
 import { deferred } from "../support/deferred.ts";
 import { nextTurn } from "../support/event-loop.ts";
-import { eventually } from "../support/eventually.ts";
 import {
   accounted,
   type Block,
@@ -15,6 +14,7 @@ import {
   eventsIn,
   overHttp1,
 } from "../support/event-stream-client.ts";
+import { eventually } from "../support/eventually.ts";
 import { waysToFail } from "../support/ways-to-fail.ts";
 
 /** Options as every adapter takes them; the suite never looks into a request. */

@@ -5,9 +5,9 @@ import { createEventBus, type EventBusOptions, isSessionProgressError } from "se
 import { sseHandler as expressHandler } from "session-progress/express";
 import { type SseOptions, sseHandler } from "session-progress/node";
 import { cleanups } from "../../support/cleanups.ts";
+import { deferred } from "../../support/deferred.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { EventStreamClient, eventsIn } from "../../support/event-stream-client.ts";
-import { deferred } from "../../support/deferred.ts";
 import { eventually } from "../../support/eventually.ts";
 import { serve } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";

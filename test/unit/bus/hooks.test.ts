@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { createEventBus, currentReporter, type SessionEventBus } from "session-progress";
-import { recordErrors } from "../../support/hooks.ts";
 import { settled } from "../../support/event-loop.ts";
 import { describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
 import { untyped } from "../../support/untyped.ts";
 import { warningsDuring } from "../../support/warnings.ts";
 import { waysToFail } from "../../support/ways-to-fail.ts";

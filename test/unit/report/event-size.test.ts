@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { createEventBus } from "session-progress";
+import { asAgentEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+
+describe("a long message", () => {
+  test("of 1 MiB is cut so that the event fits, and ends in an ellipsis", () => {
+    const bus = createEventBus();
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
+    expect(bus.publish("s", { message: "x".repeat(1 << 20), progress: 0.5 })).toBe(true);
+    const event = asAgentEvent(entries[0]);
+    const size = Buffer.byteLength(JSON.stringify(event));
+    expect(size).toBeLessThanOrEqual(65_536);
+    expect(size).toBeGreaterThan(60_000);
+    expect(event.msg).toMatch(/^x+…$/);
+    expect(event.pct).toBe(0.5);
+    expect(faults.map(({ message }) => message)).toEqual([
+      "Expected `message` to fit an event of 65536 bytes, got 1048576 characters",
+    ]);
+  });
+
+  test("is refused when the bus is strict", () => {
+    const bus = createEventBus({ strict: true });
+    const entries = recordEntries(bus, "s");
+    expect(() => bus.publish("s", { message: "x".repeat(1 << 20) })).toThrow(TypeError);
+    expect(entries).toEqual([]);
+  });
+
+  test.each([
+    ["quotes", '"'],
+    ["control characters", "\u0001"],
+    ["Euro signs", "€"],
+    ["emoji", "🐢"],
+    ["lone surrogates", "\uD83D"],
+  ])("of %s fits however JSON escapes it, and no character is cut in two", (_what, character) => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
+    bus.publish("s", { message: `.${character.repeat(3_000)}` });
+    const event = asAgentEvent(entries[0]);
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
+    expect(event.msg.length).toBeGreaterThan(100);
+    if (character === "🐢") expect(event.msg).not.toMatch(/\p{Surrogate}/u);
+  });
+
+  test("is cut before data that fits is dropped", () => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
+    bus.publish("s", { message: "x".repeat(4_000), data: { file: "a.ts" } });
+    const event = asAgentEvent(entries[0]);
+    expect(event.data).toEqual({ file: "a.ts" });
+    expect(event.msg).toMatch(/^x{500,}…$/);
+    expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(2_048);
+  });
+
+  test("keeps the order of the fields", () => {
+    const bus = createEventBus({ maxEventBytes: 2_048 });
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
+    bus.publish("s", { message: "x".repeat(4_000), progress: 1, total: 2, data: 1 });
+    expect(Object.keys(asAgentEvent(entries[0]))).toEqual([
+      ..."t agent phase msg pct ts progress total data".split(" "),
+    ]);
+  });
+});
