@@ -17,7 +17,7 @@ const names = [
 
 const { wanted, quick, rounds, profiled, server } = options(process.argv.slice(2));
 prepare();
-const { markdown, save } = await import("./lib/report.mjs");
+const { markdown, save } = await import("./lib/results.mjs");
 
 if (profiled !== undefined) {
   const { profile } = await import("./lib/profile.mjs");
