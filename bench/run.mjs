@@ -7,7 +7,7 @@ const names = [
   "fanout-one",
   "fanout-many",
   "hono",
-  "report",
+  "one-report",
   "memory",
   "growth",
   "reconnect-storm",

@@ -16,7 +16,7 @@ const counts = {
 export async function run({ quick, rounds = quick ? 1 : 15, progress }) {
   const own = Object.entries(counts).map(([name, count]) => [name, quick ? 100 : count]);
   const settings = { rounds, counts: Object.fromEntries(own), warmUp: quick ? 0 : 2 };
-  const module = new URL("./report-cases.mjs", import.meta.url).href;
+  const module = new URL("./one-report-cases.mjs", import.meta.url).href;
   const onRound = (done) => progress(`round ${done} of ${rounds}`);
   const samples = await micro({ module, ...settings, onRound });
   const ns = (name) => typical(samples[name], "nsPerOperation");
