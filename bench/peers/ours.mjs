@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { createEventBus, reportProgress } from "session-progress";
 import { listen } from "../lib/http.mjs";
-import { getEvents, report } from "../lib/load.mjs";
+import { getEvents, REPORT } from "../lib/workload.mjs";
 
 // Only what is measured is loaded.
 const SERVERS = {
@@ -38,7 +38,7 @@ export async function start({ over, keepAliveMs, bus: busOptions }) {
         let reporter = reporters.get(session);
         if (reporter === undefined) reporters.set(session, (reporter = bus.reporter(session)));
         reporter.run(() => {
-          for (let n = 0; n < events; n++) reportProgress(report);
+          for (let n = 0; n < events; n++) reportProgress(REPORT);
         });
       }
     },

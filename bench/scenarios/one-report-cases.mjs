@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter } from "node:events";
 import { createEventBus, reportProgress } from "session-progress";
-import { report } from "../lib/load.mjs";
+import { REPORT } from "../lib/workload.mjs";
 
-const withData = { ...report, data: { file: "src/billing/architecture.ts", line: 120, score: 0.82 } };
+const withData = { ...REPORT, data: { file: "src/billing/architecture.ts", line: 120, score: 0.82 } };
 const REPORTS_PER_SESSION = 500;
 
 /** As in an application: one bus at its default limits, where a session gets so many reports and ends. */
@@ -29,7 +29,7 @@ function inSessions(one, prepare) {
 function outside() {
   return {
     run(count) {
-      for (let n = 0; n < count; n++) if (reportProgress(report)) throw new Error("there is no session");
+      for (let n = 0; n < count; n++) if (reportProgress(REPORT)) throw new Error("there is no session");
     },
   };
 }
@@ -37,19 +37,19 @@ function outside() {
 export const cases = {
   "ours: outside a session": outside,
   "ours: outside, sessions elsewhere": () => {
-    createEventBus().run("elsewhere", () => reportProgress(report));
+    createEventBus().run("elsewhere", () => reportProgress(REPORT));
     return outside();
   },
-  "ours: in a session": () => inSessions(report),
+  "ours: in a session": () => inSessions(REPORT),
   "ours: in a session, with data": () => inSessions(withData),
   "ours: in a session, one listener": () =>
-    inSessions(report, (bus, session) => bus.subscribe(session, () => {})),
+    inSessions(REPORT, (bus, session) => bus.subscribe(session, () => {})),
   "ours: in a session, history full": () => {
     const reporter = createEventBus().reporter("session");
     return {
       run: (count) =>
         reporter.run(() => {
-          for (let n = 0; n < count; n++) reportProgress(report);
+          for (let n = 0; n < count; n++) reportProgress(REPORT);
         }),
     };
   },
@@ -68,7 +68,7 @@ export const cases = {
     emitter.on("progress", () => seen++);
     return {
       run(count) {
-        for (let n = 0; n < count; n++) emitter.emit("progress", { ...report });
+        for (let n = 0; n < count; n++) emitter.emit("progress", { ...REPORT });
       },
     };
   },
@@ -81,7 +81,7 @@ export const cases = {
       async run(count) {
         seen = 0;
         const agent = RunnableLambda.from(async () => {
-          for (let n = 0; n < count; n++) await dispatchCustomEvent("progress", report);
+          for (let n = 0; n < count; n++) await dispatchCustomEvent("progress", REPORT);
         });
         await agent.invoke("", { callbacks });
         if (seen !== count) throw new Error(`expected ${count} events, got ${seen}`);
