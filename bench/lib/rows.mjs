@@ -1,14 +1,20 @@
-import { BARE } from "./peers.mjs";
+import { BARE, BASELINE } from "./peers.mjs";
 import { ratio, typical } from "./stats.mjs";
 
-/** The table of a fan-out: medians of rounds, and ratios to bare TCP within each round. */
+/** The table of a fan-out: medians of rounds, and ratios within each round. */
 export function fanoutRows(samples) {
   return Object.entries(samples).map(([name, own]) => ({
     server: name,
     "CPU µs / delivery": typical(own, "cpuUsPerDelivery"),
     "× bare TCP": ratio(own, samples[BARE], "cpuUsPerDelivery"),
+    ...timesBaseline(own, samples, "cpuUsPerDelivery"),
     "deliveries / s": typical(own, "deliveriesPerSecond"),
     "stack µs / report": typical(own, "stackUsPerReport"),
     "peak RSS MiB": Math.max(...own.map((sample) => sample.peakRssMiB)),
   }));
+}
+
+/** The column that compares with another build, when one is measured. */
+export function timesBaseline(own, samples, metric) {
+  return samples[BASELINE] && { "× baseline": ratio(own, samples[BASELINE], metric) };
 }

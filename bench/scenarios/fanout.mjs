@@ -1,18 +1,20 @@
+import { baselineNote } from "../lib/builds.mjs";
 import { fanout } from "../lib/fanout.mjs";
+import { BARE, BASELINE, OURS, PLAIN, present } from "../lib/peers.mjs";
 import { fanoutRows } from "../lib/rows.mjs";
-import { BARE, OURS } from "../lib/peers.mjs";
 import { ratio } from "../lib/stats.mjs";
 
-const peers = [
+const peers = present([
   BARE,
   OURS,
+  BASELINE,
   "ours, Express",
-  "plain Node http",
+  PLAIN,
   "by hand in Express",
   "better-sse",
   "@fastify/sse",
   "hono streamSSE",
-];
+]);
 
 /** One session that many follow. */
 export const one = scenario({
@@ -37,7 +39,7 @@ export const many = scenario({
   quickShape: { sessions: 10, followers: 1, events: 1, turns: 3, warmUp: 1 },
   targets: (cpu) => [
     { what: "CPU against bare TCP", limit: 1.8, stretch: 1.45, unit: "×", measured: cpu(OURS, BARE) },
-    { what: "CPU against plain `res.write`", limit: 1, unit: "×", measured: cpu(OURS, "plain Node http") },
+    { what: "CPU against plain `res.write`", limit: 1, unit: "×", measured: cpu(OURS, PLAIN) },
     { what: "CPU against better-sse", limit: 1, unit: "×", measured: cpu(OURS, "better-sse") },
   ],
 });
@@ -49,6 +51,7 @@ function scenario({ shape, quickShape, targets }) {
     const { sessions, followers, events } = settings;
     return {
       title: `${plural(sessions, "session")} × ${plural(followers, "follower")}, ${plural(events, "event")} a turn`,
+      note: baselineNote(),
       rounds,
       rows: fanoutRows(samples),
       targets: targets((a, b) => ratio(samples[a], samples[b], "cpuUsPerDelivery")),
