@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { createEventBus, createReporter, reportProgress } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { followOverWebSocket } from "session-progress/websocket";
+import { withSession } from "../lib/builds.mjs";
 import { MARKER, REPORT } from "../lib/workload.mjs";
 
 const REPORTS_PER_TURN = 100;
@@ -61,7 +62,7 @@ export const cases = {
         addEventListener() {},
       };
       const stop = followOverWebSocket(bus, id, socket);
-      await bus.run(id, () => work(reportProgress));
+      await withSession(bus, id, () => work(reportProgress));
       bus.end(id);
       await setImmediate();
       stop();

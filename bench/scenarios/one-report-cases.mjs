@@ -1,13 +1,15 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { EventEmitter } from "node:events";
-import { createEventBus, reportProgress } from "session-progress";
+import { importFrom, withSession } from "../lib/builds.mjs";
 import { REPORT } from "../lib/workload.mjs";
 
-const withData = { ...REPORT, data: { file: "src/billing/architecture.ts", line: 120, score: 0.82 } };
+const WITH_SMALL_DATA = { ...REPORT, data: { file: "a.ts", line: 12 } };
+const WITH_2_KB_OF_DATA = { ...REPORT, data: { file: "a.ts", lines: Array(40).fill("x".repeat(47)) } };
 const REPORTS_PER_SESSION = 500;
 
 /** As in an application: one bus at its default limits, where a session gets so many reports and ends. */
-function inSessions(one, prepare) {
+async function inSessions(dist, report, prepare) {
+  const { createEventBus, reportProgress } = await importFrom(dist, "session-progress");
   const bus = createEventBus();
   let sessions = 0;
   return {
@@ -15,9 +17,9 @@ function inSessions(one, prepare) {
       for (let left = count; left > 0; left -= REPORTS_PER_SESSION) {
         const session = `s${++sessions}`;
         prepare?.(bus, session);
-        bus.run(session, () => {
+        withSession(bus, session, () => {
           for (let n = Math.min(left, REPORTS_PER_SESSION); n > 0; n--) {
-            if (!reportProgress(one)) throw new Error("a report was not taken");
+            if (!reportProgress(report)) throw new Error("a report was not taken");
           }
         });
         bus.end(session);
@@ -26,7 +28,27 @@ function inSessions(one, prepare) {
   };
 }
 
-function outside() {
+/** Sessions whose log is full before it is measured, reported to in turn. */
+async function atFullLogs(dist, sessions, maxEvents) {
+  const { createEventBus, reportProgress } = await importFrom(dist, "session-progress");
+  const bus = createEventBus({ history: { maxEvents } });
+  const reporters = Array.from({ length: sessions }, (_, n) => bus.reporter(`s${n}`));
+  const run = (count) => {
+    for (let left = count; left > 0; left -= sessions) {
+      for (const reporter of reporters.slice(0, left)) {
+        reporter.run(() => {
+          if (!reportProgress(REPORT)) throw new Error("a report was not taken");
+        });
+      }
+    }
+  };
+  run(sessions * maxEvents);
+  return { run };
+}
+
+async function outside(dist, prepare) {
+  const { createEventBus, reportProgress } = await importFrom(dist, "session-progress");
+  prepare?.(createEventBus(), reportProgress);
   return {
     run(count) {
       for (let n = 0; n < count; n++) if (reportProgress(REPORT)) throw new Error("there is no session");
@@ -34,25 +56,22 @@ function outside() {
   };
 }
 
-export const cases = {
-  "ours: outside a session": outside,
-  "ours: outside, sessions elsewhere": () => {
-    createEventBus().run("elsewhere", () => reportProgress(REPORT));
-    return outside();
-  },
-  "ours: in a session": () => inSessions(REPORT),
-  "ours: in a session, with data": () => inSessions(withData),
-  "ours: in a session, one listener": () =>
-    inSessions(REPORT, (bus, session) => bus.subscribe(session, () => {})),
-  "ours: in a session, history full": () => {
-    const reporter = createEventBus().reporter("session");
-    return {
-      run: (count) =>
-        reporter.run(() => {
-          for (let n = 0; n < count; n++) reportProgress(REPORT);
-        }),
-    };
-  },
+/** What is measured of this library, or of another build of it in `dist`. */
+const ours = {
+  "outside a session": (dist) => outside(dist),
+  "outside, sessions elsewhere": (dist) =>
+    outside(dist, (bus, reportProgress) => withSession(bus, "elsewhere", () => reportProgress(REPORT))),
+  "in a session": (dist) => inSessions(dist, REPORT),
+  "in a session, small `data`": (dist) => inSessions(dist, WITH_SMALL_DATA),
+  "in a session, `data` of 2 KB": (dist) => inSessions(dist, WITH_2_KB_OF_DATA),
+  "in a session, one listener": (dist) =>
+    inSessions(dist, REPORT, (bus, session) => bus.subscribe(session, () => {})),
+  "one session, log full": (dist) => atFullLogs(dist, 1, 1_000),
+  "1,000 sessions, logs full": (dist) => atFullLogs(dist, 1_000, 200),
+};
+
+/** What is measured beside it. */
+const others = {
   "AsyncLocalStorage.getStore()": () => {
     const context = new AsyncLocalStorage();
     return {
@@ -88,4 +107,9 @@ export const cases = {
       },
     };
   },
+};
+
+export const cases = {
+  ...Object.fromEntries(Object.entries(ours).map(([name, make]) => [name, ({ dist } = {}) => make(dist)])),
+  ...others,
 };
