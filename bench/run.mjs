@@ -3,39 +3,37 @@ import { prepare } from "./lib/prepare.mjs";
 const USAGE = `npm run bench [-- scenario…] [-- --quick] [-- --rounds N]
 npm run bench -- profile <fan-out scenario> [server]`;
 
-const names = [
-  "fanout-one",
-  "fanout-many",
-  "hono",
-  "report",
-  "memory",
-  "growth",
-  "reconnect-storm",
-  "keep-alive",
-  "five-approaches",
-];
+/** In the order of the page of results. */
+const scenarios = {
+  "fanout-one": async () => (await import("./scenarios/fanout.mjs")).one,
+  "fanout-many": async () => (await import("./scenarios/fanout.mjs")).many,
+  hono: () => import("./scenarios/hono.mjs"),
+  "one-report": () => import("./scenarios/one-report.mjs"),
+  memory: () => import("./scenarios/memory.mjs"),
+  growth: () => import("./scenarios/growth.mjs"),
+  "reconnect-storm": () => import("./scenarios/reconnect-storm.mjs"),
+  "keep-alive": () => import("./scenarios/keep-alive.mjs"),
+  "five-approaches": () => import("./scenarios/five-approaches.mjs"),
+};
+const names = Object.keys(scenarios);
 
 const { wanted, quick, rounds, profiled, server } = options(process.argv.slice(2));
 prepare();
-const { markdown, save } = await import("./lib/report.mjs");
+const { markdown, save } = await import("./lib/results.mjs");
 
 if (profiled !== undefined) {
   const { profile } = await import("./lib/profile.mjs");
-  await profile(profiled, await scenario(profiled), server);
+  await profile(profiled, await scenarios[profiled](), server);
 } else {
   if (quick) console.log("Quick: shows that everything works; the figures mean nothing.\n");
   for (const name of wanted) {
     const startedAt = Date.now();
     const progress = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${name}: ${text}\r`);
-    const result = await (await scenario(name)).run({ quick, rounds, progress });
+    const result = await (await scenarios[name]()).run({ quick, rounds, progress });
     console.log(markdown(result, { quick }));
     if (!quick) save(name, { order: names.indexOf(name), ...result });
     console.error(`${name}: ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
   }
-}
-
-function scenario(name) {
-  return import(`./scenarios/${name}.mjs`);
 }
 
 function options(args) {

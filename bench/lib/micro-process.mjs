@@ -5,9 +5,9 @@ import { serve } from "./rpc.mjs";
 let subject;
 
 const actions = {
-  async start({ module, name }) {
+  async start({ module, name, options }) {
     const { cases } = await import(module);
-    subject = await cases[name]();
+    subject = await cases[name](options);
   },
   /** CPU time of `count` operations. */
   async measure({ count }) {

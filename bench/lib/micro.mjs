@@ -2,25 +2,30 @@ import { spawn } from "./rpc.mjs";
 import { rotated } from "./stats.mjs";
 
 /**
- * Measures cases side by side, each in a process of its own: `counts[name]` operations a round.
+ * Measures cases of `module` side by side, each in a process of its own. `measured` says by label which `name`
+ * with which `options`, and `count` operations a round.
  *
- * `also(name, child)` may ask a case's process for more when all rounds are done.
+ * `also(label, child)` may ask a case's process for more when all rounds are done.
  */
-export async function micro({ module, counts, rounds, warmUp = 2, onRound, also }) {
-  const names = Object.keys(counts);
-  const samples = Object.fromEntries(names.map((name) => [name, []]));
+export async function micro({ module, measured, rounds, warmUp = 2, onRound, also }) {
+  const labels = Object.keys(measured);
+  const samples = Object.fromEntries(labels.map((label) => [label, []]));
   const children = new Map(
-    names.map((name) => [name, spawn("./micro-process.mjs", { execArgv: ["--expose-gc"] })]),
+    labels.map((label) => [label, spawn("./micro-process.mjs", { execArgv: ["--expose-gc"] })]),
   );
   try {
-    const measure = (name) => children.get(name).call("measure", { count: counts[name] });
-    await Promise.all(names.map((name) => children.get(name).call("start", { module, name })));
-    for (let n = 0; n < warmUp; n++) for (const name of names) await measure(name);
+    const start = (label) => {
+      const { name = label, options } = measured[label];
+      return children.get(label).call("start", { module, name, options });
+    };
+    const measure = (label) => children.get(label).call("measure", { count: measured[label].count });
+    await Promise.all(labels.map(start));
+    for (let n = 0; n < warmUp; n++) for (const label of labels) await measure(label);
     for (let round = 0; round < rounds; round++) {
-      for (const name of rotated(names, round)) samples[name].push(await measure(name));
+      for (const label of rotated(labels, round)) samples[label].push(await measure(label));
       onRound?.(round + 1);
     }
-    for (const name of names) await also?.(name, children.get(name));
+    for (const label of labels) await also?.(label, children.get(label));
   } finally {
     await Promise.all([...children.values()].map((child) => child.stop()));
   }

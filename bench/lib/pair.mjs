@@ -1,4 +1,4 @@
-import { MARKER } from "./load.mjs";
+import { MARKER } from "./workload.mjs";
 import { PEERS } from "./peers.mjs";
 import { spawn } from "./rpc.mjs";
 

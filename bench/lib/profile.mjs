@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { startFollowed } from "./fanout.mjs";
 import { PEERS } from "./peers.mjs";
-import { table } from "./report.mjs";
+import { table } from "./results.mjs";
 
 const BLOCKS = 8;
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { createServer } from "node:net";
 import { setInterval } from "node:timers";
 import { listen } from "../lib/http.mjs";
-import { Followers, frameOf, nextEvent } from "../lib/load.mjs";
+import { Followers, frameOf, nextEvent } from "../lib/workload.mjs";
 
 /** The limit: no HTTP, everything encoded beforehand, one write a turn and follower. */
 export async function start({ keepAliveMs }) {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { createChannel, createSession } from "better-sse";
 import { listen, sessionOf } from "../lib/http.mjs";
-import { getEvents, nextEvent } from "../lib/load.mjs";
+import { getEvents, nextEvent } from "../lib/workload.mjs";
 
 /** better-sse, a channel for each session. */
 export async function start({ keepAliveMs }) {

@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { createServer } from "node:http";
 import express from "express";
 import { EVENT_STREAM, listen } from "../lib/http.mjs";
-import { getEvents, nextEvent } from "../lib/load.mjs";
+import { getEvents, nextEvent } from "../lib/workload.mjs";
 
 /** What people write today: Express, an EventEmitter, AsyncLocalStorage, JSON.stringify for each follower. */
 export async function start() {

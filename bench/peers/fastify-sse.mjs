@@ -1,6 +1,6 @@
 import fastifySse from "@fastify/sse";
 import { fastify } from "fastify";
-import { Followers, getEvents, nextEvent } from "../lib/load.mjs";
+import { Followers, getEvents, nextEvent } from "../lib/workload.mjs";
 
 /** Fastify with its own plugin. */
 export async function start({ keepAliveMs }) {

@@ -3,7 +3,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import { listen } from "../lib/http.mjs";
-import { Followers, getEvents, nextEvent } from "../lib/load.mjs";
+import { Followers, getEvents, nextEvent } from "../lib/workload.mjs";
 
 /** Hono's own `streamSSE` on Node. */
 export async function start({ keepAliveMs }) {

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { clearInterval, setInterval } from "node:timers";
 import { EVENT_STREAM, listen, sessionOf } from "../lib/http.mjs";
-import { Followers, frameOf, getEvents, nextEvent } from "../lib/load.mjs";
+import { Followers, frameOf, getEvents, nextEvent } from "../lib/workload.mjs";
 
 /**
  * Plain Node: each event encoded once, one `res.write` an event and follower. With `history`, whoever connects

@@ -2,7 +2,8 @@ import { setImmediate } from "node:timers/promises";
 import { createEventBus, createReporter, reportProgress } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { followOverWebSocket } from "session-progress/websocket";
-import { MARKER, report } from "../lib/load.mjs";
+import { withSession } from "../lib/builds.mjs";
+import { MARKER, REPORT } from "../lib/workload.mjs";
 
 const REPORTS_PER_TURN = 100;
 const REPORTS_PER_SESSION = 10;
@@ -20,7 +21,7 @@ function approach(session, { close = () => {}, listeners = () => 0 } = {}) {
   };
   const reports = (count) => async (one) => {
     for (let n = 1; n <= count; n++) {
-      one(report);
+      one(REPORT);
       if (n % REPORTS_PER_TURN === 0) await setImmediate();
     }
     await check(count);
@@ -61,7 +62,7 @@ export const cases = {
         addEventListener() {},
       };
       const stop = followOverWebSocket(bus, id, socket);
-      await bus.run(id, () => work(reportProgress));
+      await withSession(bus, id, () => work(reportProgress));
       bus.end(id);
       await setImmediate();
       stop();

@@ -15,7 +15,7 @@ export async function run({ quick, rounds = quick ? 1 : 10, progress }) {
   const left = {};
   const samples = await micro({
     module: new URL("./five-approaches-cases.mjs", import.meta.url).href,
-    counts: Object.fromEntries(names.map((name) => [name, count])),
+    measured: Object.fromEntries(names.map((name) => [name, { count }])),
     rounds,
     warmUp: quick ? 0 : 2,
     onRound: (done) => progress(`round ${done} of ${rounds}`),

@@ -2,15 +2,14 @@ import { fanout } from "../lib/fanout.mjs";
 import { BARE } from "../lib/peers.mjs";
 import { fanoutRows } from "../lib/rows.mjs";
 import { ratio } from "../lib/stats.mjs";
-import { quickShape as quickMany, shape as many } from "./fanout-many.mjs";
-import { quickShape as quickOne, shape as one } from "./fanout-one.mjs";
+import { many, one } from "./fanout.mjs";
 
 export const profiled = "ours, Hono";
 const peers = [BARE, profiled, "hono streamSSE"];
-export const shape = one;
+export const { shape } = one;
 
 export async function run({ quick, rounds = quick ? 1 : 12, progress }) {
-  const shapes = quick ? [quickOne, quickMany] : [one, many];
+  const shapes = [one, many].map((own) => (quick ? own.quickShape : own.shape));
   const samples = [];
   for (const each of shapes) {
     const onRound = (done) => progress(`round ${done} of ${rounds}`);

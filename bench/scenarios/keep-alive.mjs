@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
 import { affordable, fewerNote } from "../lib/limits.mjs";
 import { forEachPeer, withPair } from "../lib/pair.mjs";
-import { BARE, OURS } from "../lib/peers.mjs";
+import { BARE, OURS, PLAIN } from "../lib/peers.mjs";
 import { rotated, typical } from "../lib/stats.mjs";
 
 const WANTED = 10_000;
-const peers = [BARE, OURS, "plain Node http", "@fastify/sse", "better-sse", "hono streamSSE"];
+const peers = [BARE, OURS, PLAIN, "@fastify/sse", "better-sse", "hono streamSSE"];
 
 export async function run({ quick, rounds = quick ? 1 : 3, progress }) {
   const followers = quick ? 20 : affordable(WANTED);

@@ -1,29 +1,44 @@
+import { baselineNote } from "../lib/builds.mjs";
 import { affordable, fewerNote } from "../lib/limits.mjs";
 import { forEachPeer, withPair } from "../lib/pair.mjs";
-import { BARE, OURS } from "../lib/peers.mjs";
+import { BARE, BASELINE, OURS, PLAIN, present } from "../lib/peers.mjs";
 import { rotated, typical } from "../lib/stats.mjs";
 
 const WANTED = 5_000;
-const IDLE_SESSIONS = "ours: an idle session of one event";
-const SESSION_EACH = "ours, Node http, a session each";
-const peers = [BARE, OURS, "ours, Hono", "plain Node http", "@fastify/sse", "better-sse", "hono streamSSE"];
+const peers = present([
+  BARE,
+  OURS,
+  BASELINE,
+  "ours, Hono",
+  PLAIN,
+  "@fastify/sse",
+  "better-sse",
+  "hono streamSSE",
+]);
+const builds = present([OURS, BASELINE]);
+const sessionEach = (build) => `${build}, a session each`;
+const idleSession = (build) => `${build}, an idle session of one event`;
 
 export async function run({ quick, rounds = quick ? 1 : 3, progress }) {
   const followers = quick ? 50 : affordable(WANTED);
   const sessions = quick ? 100 : 100_000;
-  const samples = Object.fromEntries([...peers, SESSION_EACH, IDLE_SESSIONS].map((name) => [name, []]));
+  const names = [...peers, ...builds.map(sessionEach), ...builds.map(idleSession)];
+  const samples = Object.fromEntries(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     await forEachPeer(rotated(peers, round), { atOnce: quick }, async (name) => {
       progress(`round ${round + 1} of ${rounds}, ${name}`);
       samples[name].push(await perFollower(name, () => "s0", followers));
     });
-    samples[SESSION_EACH].push(await perFollower(OURS, (n) => `s${n}`, followers));
-    samples[IDLE_SESSIONS].push(await perSession(sessions));
+    await forEachPeer(rotated(builds, round), { atOnce: quick }, async (build) => {
+      progress(`round ${round + 1} of ${rounds}, sessions of ${build}`);
+      samples[sessionEach(build)].push(await perFollower(build, (n) => `s${n}`, followers));
+      samples[idleSession(build)].push(await perSession(build, sessions));
+    });
   }
   const kb = (name) => typical(samples[name], "bytes") / 1000;
   return {
     title: `${followers} idle followers, ${sessions} idle sessions`,
-    note: quick ? undefined : fewerNote(WANTED, followers),
+    note: quick ? undefined : [fewerNote(WANTED, followers), baselineNote()],
     rounds,
     rows: Object.entries(samples).map(([name, own]) => ({
       each: name,
@@ -35,7 +50,7 @@ export async function run({ quick, rounds = quick ? 1 : 3, progress }) {
         what: "an idle follower beyond plain Node http",
         limit: 1,
         unit: " KB",
-        measured: kb(OURS) - kb("plain Node http"),
+        measured: kb(OURS) - kb(PLAIN),
       },
     ],
     settings: { followers, sessions },
@@ -50,8 +65,8 @@ function perFollower(name, sessionOf, followers) {
   });
 }
 
-function perSession(sessions) {
-  return growth(OURS, sessions, (pair, _from, to) => pair.server.call("fill", { sessions: to, events: 1 }));
+function perSession(name, sessions) {
+  return growth(name, sessions, (pair, _from, to) => pair.server.call("fill", { sessions: to, events: 1 }));
 }
 
 /** What `count` more of something cost each, after a tenth of them has warmed everything up. */

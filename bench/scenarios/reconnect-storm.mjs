@@ -1,11 +1,11 @@
+import { baselineNote } from "../lib/builds.mjs";
 import { startPair } from "../lib/pair.mjs";
-import { OURS } from "../lib/peers.mjs";
+import { BASELINE, OURS, PEERS, PLAIN, present } from "../lib/peers.mjs";
 import { ratio, rotated, typical } from "../lib/stats.mjs";
 
-const BY_EVENT = "plain Node http";
 /** Rounds that do not count: the first few are the engine's. */
 const WARM_UP = 3;
-const NAMES = { [OURS]: "ours", [BY_EVENT]: "event by event" };
+const LABELS = { [OURS]: "ours", [BASELINE]: "baseline", [PLAIN]: "event by event" };
 
 export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
   const followers = quick ? 20 : 1_000;
@@ -15,15 +15,15 @@ export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
     "each from elsewhere": (n) => Math.floor((n * history) / followers),
   };
   // A process each: the peak of memory belongs to one of them.
-  const cases = [OURS, BY_EVENT].flatMap((name) =>
-    Object.keys(shapes).map((shape) => ({ name, shape, label: `${NAMES[name]}, ${shape}` })),
+  const cases = present([OURS, BASELINE, PLAIN]).flatMap((name) =>
+    Object.keys(shapes).map((shape) => ({ name, shape, label: `${LABELS[name]}, ${shape}` })),
   );
   const pairs = {};
   const samples = Object.fromEntries(cases.map(({ label }) => [label, []]));
   try {
     for (const { name, label } of cases) {
       pairs[label] = await startPair(name, { options: { history } });
-      if (name === OURS) await pairs[label].server.call("fill", { sessions: 1, events: history });
+      if (PEERS[name].resumes) await pairs[label].server.call("fill", { sessions: 1, events: history });
     }
     for (let round = quick ? 0 : -WARM_UP; round < rounds; round++) {
       for (const { name, shape, label } of rotated(cases, Math.max(round, 0))) {
@@ -39,6 +39,7 @@ export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
   const less = (shape) => ratio(samples[`event by event, ${shape}`], samples[`ours, ${shape}`], "cpuMs");
   return {
     title: `${followers} followers reconnect at once, ${history} events of history`,
+    note: baselineNote(),
     rounds,
     rows: Object.entries(samples).map(([name, own]) => ({
       replay: name,
@@ -60,8 +61,9 @@ export async function run({ quick, rounds = quick ? 1 : 8, progress }) {
 }
 
 async function storm(pair, name, seen, history) {
-  const epoch =
-    name === OURS ? (await pair.server.call("idAt", { session: "s0", position: 0 })).split("-")[0] : "0";
+  const epoch = PEERS[name].resumes
+    ? (await pair.server.call("idAt", { session: "s0", position: 0 })).split("-")[0]
+    : "0";
   const lastEventIds = seen.map((position) => (position === 0 ? undefined : `${epoch}-${position}`));
   const total = seen.reduce((sum, position) => sum + history - position, 0);
   const all = Array(seen.length).fill("s0");

@@ -1,30 +1,26 @@
-/** What every peer sends: one progress event, about 200 bytes on the wire. */
+/** The byte that occurs once in each event and nowhere else: what clients count. */
+export const MARKER = "~";
+
+/** What every peer sends, as `session-progress` takes it: about 200 bytes on the wire. */
 export const REPORT = {
-  message: "Reading the architecture of the billing module",
+  message: `Reading the architecture of the billing module${MARKER}`,
   progress: 0.35,
   agent: "codesmith",
   phase: "think",
 };
 
-/** The byte that occurs once in each event and nowhere else: what clients count. */
-export const MARKER = "~";
-export const MESSAGE = `${REPORT.message}${MARKER}`;
-
-/** A report as `session-progress` takes it. */
-export const report = { ...REPORT, message: MESSAGE };
-
 const startedAt = Date.now();
 let count = 0;
 
 /** The event that peers without reports send: the same fields, a number as its id. */
-export function nextEvent() {
+export function nextEvent(message = REPORT.message) {
   return {
     id: `${startedAt}000000-${++count}`,
     data: {
       t: "agent_event",
       agent: REPORT.agent,
       phase: REPORT.phase,
-      msg: MESSAGE,
+      msg: message,
       pct: REPORT.progress,
       ts: new Date().toISOString(),
     },

@@ -25,10 +25,13 @@ export function targetLine({ what, limit, atLeast, unit, measured, stretch }) {
   return `- ${what}: ${sign} ${limit}${unit}${further}: measured **${round(measured)}${unit}**${met ? "" : " (missed)"}`;
 }
 
-/** Markdown of what a scenario found; without the targets where the sizes were too small to tell. */
+/**
+ * Markdown of what a scenario found: `note` is a paragraph or several. Without the targets where the sizes were
+ * too small to tell.
+ */
 export function markdown({ title, note, rows, targets }, { quick = false } = {}) {
   const parts = [`## ${title}`, note, table(rows), !quick && targets.map(targetLine).join("\n")];
-  return `${parts.filter(Boolean).join("\n\n")}\n`;
+  return `${parts.flat().filter(Boolean).join("\n\n")}\n`;
 }
 
 /** Writes a scenario's result and the page of all results. */
