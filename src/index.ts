@@ -1,22 +1,23 @@
 export { createEventBus } from "./bus/create-event-bus.ts";
+export { createSessionId } from "./protocol/session-id.ts";
+export { bindReporter, currentReporter, reportProgress, withAgent } from "./report/report-progress.ts";
+export { createReporter } from "./report/reporter.ts";
 export { isSessionProgressError, SessionProgressError } from "./runtime/errors.ts";
-export {
-  bindReporter,
-  createReporter,
-  currentReporter,
-  reportProgress,
-  withAgent,
-} from "./report/reporter.ts";
-export { createSessionId } from "./bus/session-registry.ts";
 
+export type { Backplane, Incarnation, Opening, OpenState, Replica } from "./backplane/port.ts";
 export type {
   BusStats,
   EndOptions,
-  EventBusOptions,
+  OpenOptions,
   ReporterOptions,
   SessionEventBus,
-} from "./bus/create-event-bus.ts";
-export type { SessionProgressErrorCode } from "./runtime/errors.ts";
+} from "./bus/session-event-bus.ts";
+export type { BusHooks, DropReason } from "./bus/hooks.ts";
+export type { EventBusOptions, HistoryOptions } from "./bus/options.ts";
+export type { RunContext, StartedRun, StartOptions } from "./bus/run.ts";
+export type { FollowOptions } from "./bus/subscribe.ts";
+export type { After } from "./log/cursor.ts";
+export type { LogEntry } from "./log/entry.ts";
 export type {
   AgentEvent,
   EventData,
@@ -31,7 +32,6 @@ export type {
   SessionEvent,
   Status,
 } from "./protocol/event.ts";
-export type { After, FollowOptions } from "./bus/iterate.ts";
-export type { BusHooks, DropReason } from "./bus/hooks.ts";
-export type { Reporter, Sink, SinkObject } from "./report/reporter.ts";
-export type { RunContext, StartedRun, StartOptions } from "./bus/run.ts";
+export type { Reporter } from "./report/reporter.ts";
+export type { Sink, SinkObject } from "./report/sink.ts";
+export type { SessionProgressErrorCode } from "./runtime/errors.ts";

@@ -24,7 +24,7 @@ client.on("message", (message: Buffer) => {
   transcript.add((JSON.parse(message.toString()) as SessionEntry).event);
 });
 
-await bus.run(sessionId, () => writeReport("tea"));
+await bus.withSession(sessionId, () => writeReport("tea"));
 bus.end(sessionId);
 
 await once(client, "close");

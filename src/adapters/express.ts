@@ -1,9 +1,10 @@
 import type { Request, RequestHandler } from "express";
-import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import type { SseOptions } from "../transport/sse/handler.ts";
 import { sseHandler as nodeHandler } from "./node.ts";
 
-export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/handler.ts";
+export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, for Express 4 and 5.

@@ -1,9 +1,10 @@
-import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
 import { respond } from "../transport/fetch/stream-peer.ts";
 
-export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/handler.ts";
+export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, wherever a server takes a `Request` and gives a

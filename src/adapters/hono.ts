@@ -1,11 +1,12 @@
 import type { Context, Env } from "hono";
-import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { NodeShortcut, nodeResponse } from "../transport/fetch/node-bypass.ts";
+import { NodeBypass, nodeResponse } from "../transport/fetch/node-bypass.ts";
 import { respond } from "../transport/fetch/stream-peer.ts";
 
-export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/handler.ts";
+export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, for Hono on any runtime. The options' callbacks get
@@ -25,6 +26,6 @@ export function sseHandler<E extends Env = Env>(
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);
     const res = nodeResponse(c.env);
-    return respond(handle, c, c.req.raw, res && ((sink) => new NodeShortcut(sink, res)));
+    return respond(handle, c, c.req.raw, res && ((sink) => new NodeBypass(sink, res)));
   };
 }

@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
-import type { SessionEventBus } from "../bus/create-event-bus.ts";
+import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
-import type { ByteSink } from "../transport/sse/event-stream.ts";
+import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { type AnyResponse, isHttp2, ResponseSink } from "../transport/node/response-peer.ts";
+import { type AnyResponse, isHttp2, ResponsePeer } from "../transport/node/response-peer.ts";
 
-export type { Refusal, SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/handler.ts";
+export type { Refusal } from "../transport/sse/refusal.ts";
 
 type AnyRequest = IncomingMessage | Http2ServerRequest;
 
@@ -50,14 +51,12 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
   readonly request: Req;
   readonly method: string;
   readonly url: string;
-  readonly isHttp1: boolean;
   readonly #res: AnyResponse;
 
   constructor(req: Req, res: AnyResponse) {
     this.request = req;
     this.method = req.method ?? "GET";
     this.url = req.url ?? "";
-    this.isHttp1 = req.httpVersionMajor < 2;
     this.#res = res;
   }
 
@@ -81,7 +80,7 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     res.end(body);
   }
 
-  stream(headers: Record<string, string>): ByteSink {
+  stream(headers: Record<string, string>): BytePeer {
     const res = this.#res;
     if (!isHttp2(res)) {
       // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
@@ -90,6 +89,6 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
       socket?.setNoDelay?.(true);
     }
     (res as ServerResponse).writeHead(200, headers);
-    return new ResponseSink(res);
+    return new ResponsePeer(res);
   }
 }

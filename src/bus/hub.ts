@@ -1,261 +1,284 @@
-import { runOutside } from "../runtime/async-context.ts";
-import { mismatch } from "../runtime/errors.ts";
+import { MemoryBackplane } from "../backplane/memory.ts";
+import type { Backplane } from "../backplane/port.ts";
+import { entryBytes, entryOf } from "../log/entry.ts";
 import type {
-  AgentEvent,
-  GapEvent,
   Outcome,
   ProgressReport,
   RunEndEvent,
   SessionEndEvent,
   SessionEvent,
 } from "../protocol/event.ts";
-import { agentEvent, endEvent, fitEvent, utf8Length } from "../report/check-report.ts";
+import { checkEvent, droppedGap } from "../report/check-event.ts";
+import { checkEnd, checkReport, type Checked } from "../report/check-report.ts";
+import { fitEvent, surelyFits } from "../report/event-size.ts";
+import { isStackEnd, toError } from "../runtime/errors.ts";
+import { reserveStack } from "../runtime/stack.ts";
+import { Ticker } from "../runtime/ticker.ts";
+import { bareEnd } from "./bare-end.ts";
+import { Eviction } from "./eviction.ts";
+import { Faults } from "./faults.ts";
+import { Followers } from "./followers.ts";
 import { type DropReason, Hooks } from "./hooks.ts";
-import type { SinkObject } from "../report/reporter.ts";
-import { Session, type SessionHost } from "./session.ts";
-import { ENTRY_BYTES, type LogLimits } from "../log/session-log.ts";
-import { type SessionLimits, Sessions } from "./session-registry.ts";
-import { Pulse } from "../runtime/timers.ts";
-import { Turn } from "./flush-scheduler.ts";
+import type { BusLimits } from "./options.ts";
+import { LogReplica } from "./replica.ts";
+import type { Session } from "./session.ts";
+import { SessionRegistry } from "./session-registry.ts";
 
-/** The checked options of a bus. */
-export interface BusLimits extends SessionLimits {
-  readonly history: LogLimits;
-  readonly maxFollowersPerSession: number;
-  readonly maxFollowers: number;
-  readonly maxEventBytes: number;
-  readonly strict: boolean;
-}
+const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 
-/** What holds a socket. */
-interface Connected {
-  /** Ends it at once, whatever is still to be sent. */
-  destroy(): void;
-}
-
-/** What the wire puts around an event's JSON. */
-const FRAME_BYTES = 64;
-/** JSON needs at most this many bytes for one byte of text: `\u0000`. */
-const MAX_ESCAPE = 6;
-
-/** The one place where anything gets into a log; what a bus and everything that serves it share. */
-export class BusCore implements SessionHost {
+/**
+ * The one way into a log, in two halves: may it (here), and it is in ({@link LogReplica}).
+ *
+ * Between them stands the engine. In memory it answers at once, inside the report; a shared engine answers when the
+ * entry comes back, whoever sent it. No user code runs between the last look at a session and its append.
+ */
+export class Hub {
   readonly limits: BusLimits;
-  readonly history: LogLimits;
   readonly hooks: Hooks = new Hooks();
-  readonly turn: Turn = new Turn();
-  readonly pulse: Pulse = new Pulse();
-  readonly sessions: Sessions;
+  readonly faults: Faults;
+  readonly ticker: Ticker = new Ticker();
+  readonly registry: SessionRegistry;
+  readonly eviction: Eviction;
+  readonly followers: Followers;
+  readonly replica: LogReplica;
+  readonly engine: Backplane;
   /** No new runs, no new followers. */
   closing = false;
   /** No more reports either. */
   closed = false;
-  bytes = 0;
-  followers = 0;
-  /** Connections that hold a socket, ended ones included. */
-  readonly connections: Set<Connected> = new Set<Connected>();
-  #allClosed: (() => void) | undefined;
-  events = 0;
-  gaps = 0;
+  /** Reports that were not taken. */
   drops = 0;
+  /** Whether entries come back from elsewhere, and at any time. */
+  readonly #shared: boolean;
 
-  constructor(limits: BusLimits) {
+  constructor(limits: BusLimits, engine: Backplane = new MemoryBackplane()) {
+    const { hooks, ticker } = this;
+    const shared = !(engine instanceof MemoryBackplane);
+    const faults = new Faults(hooks, limits.strict);
+    const registry = new SessionRegistry(limits.history, limits.maxSessions);
+    const followers: Followers = new Followers(registry, limits, hooks, faults, (session) => {
+      if (session.caches.size > 0) eviction.dropCaches(session);
+    });
+    const eviction: Eviction = new Eviction(registry, limits, ticker, (session) => {
+      followers.offerNow(session);
+    });
     this.limits = limits;
-    this.history = limits.history;
-    this.sessions = new Sessions(this, limits, this.pulse);
+    this.engine = engine;
+    this.#shared = shared;
+    this.faults = faults;
+    this.registry = registry;
+    this.followers = followers;
+    this.eviction = eviction;
+    this.replica = new LogReplica({ engine, shared, registry, eviction, followers, hooks, faults });
+    engine.connect(this.replica);
   }
 
-  /** The session to report to, in its current incarnation or a new one. */
-  open(sessionId: string): Session {
-    if (!this.closed) return this.sessions.open(sessionId);
-    return new Session(sessionId, this);
+  /** The session that `id` stands for now, if any. */
+  find(id: string): Session | undefined {
+    return this.registry.find(id);
   }
 
-  /** Appends what any sink may be handed. */
-  readonly accept = (session: Session, event: SessionEvent): boolean => {
-    switch (event.t) {
-      case "agent_event":
-        return this.append(session, event);
-      case "run_end":
-        return this.#appendAnyway(session, event);
-      case "session_end":
-        return this.endWith(session, { status: event.status, message: event.msg, data: event.data });
-      case "gap":
-        return this.append(session, droppedGap(event.lost ?? event.missed));
-      default:
-        throw mismatch("event.t", "the type of a session's event", (event as { t?: unknown }).t);
+  /** The session to report to. An ended one is returned as it is, or begins anew. */
+  open(id: string, { owner, anew = false }: { owner?: string | undefined; anew?: boolean } = {}): Session {
+    reserveStack();
+    let session = this.registry.find(id);
+    if (session?.outcome !== undefined) {
+      if (!anew) return session;
+      // Its followers may not have been offered the end yet, and its log goes now.
+      this.followers.offerNow(session);
+      this.registry.forget(session);
+      session = undefined;
     }
-  };
-
-  append(session: Session, given: AgentEvent | GapEvent): boolean {
-    if (this.closed) return this.drop(session.id, "closed");
-    if (session.outcome !== undefined) return this.drop(session.id, "ended");
-    const event = Object.isFrozen(given) ? given : Object.freeze({ ...given });
-    // From the lengths, where that settles it: encoding waits until a follower needs it.
-    const rough = roughBytes(event);
-    if (rough * MAX_ESCAPE <= this.limits.maxEventBytes) return this.#write(session, event, rough);
-    const fitted = this.#fitted(event, this.faultOf(session.id));
-    return this.#write(session, fitted.event, fitted.bytes);
+    session ??= this.registry.add(id);
+    if (owner === undefined && (session.opened || session.opening)) return session;
+    session.opening = true;
+    this.engine.open(session, { owner, anew });
+    return session;
   }
 
-  /** Ends the session; the first end wins. */
-  readonly endWith = (session: Session, outcome: Outcome): boolean => {
-    if (this.closed) return this.drop(session.id, "closed");
-    if (session.outcome !== undefined || this.sessions.superseded(session)) return false;
-    // Before the entry: what a listener reports when it sees the end comes too late.
-    session.outcome = outcome;
-    this.#appendAnyway(session, endEvent(outcome, undefined, this.#told(session.id)));
-    this.sessions.ended(session);
-    runOutside(cancelRuns, session, outcome);
-    this.hooks.emit("end", session.id, outcome);
-    return true;
-  };
-
-  endRun(session: Session, run: string, outcome: Outcome): void {
-    if (this.closed || this.sessions.superseded(session)) return;
-    this.#appendAnyway(session, endEvent(outcome, run, this.#told(session.id)));
+  /** The session to follow; one that nobody has opened makes no state beyond its followers. */
+  join(id: string): Session {
+    return this.registry.find(id) ?? this.registry.add(id);
   }
 
-  /** A session's sink. */
-  sinkOf(session: Session): SinkObject & { sessionId: string; epoch: string } {
-    return {
-      sessionId: session.id,
-      epoch: session.epoch,
-      event: (event) => this.accept(session, event),
-      end: (outcome) => void this.endWith(session, outcome),
-      error: this.faultOf(session.id),
-    };
-  }
-
-  /** Checks a report and appends it to the open session, or opens it. */
-  publish(sessionId: string, report: ProgressReport): boolean {
-    if (this.closed) return this.drop(sessionId, "closed");
-    if (this.sessions.find(sessionId)?.outcome !== undefined) return this.drop(sessionId, "ended");
-    const event = agentEvent(report, {}, this.faultOf(sessionId));
-    if (event === undefined) return false;
-    // Again: checking a report may have run the caller's code, which may have ended the session.
-    if (this.sessions.find(sessionId)?.outcome !== undefined) return this.drop(sessionId, "ended");
-    return this.append(this.open(sessionId), event);
-  }
-
-  /** What becomes of a fault in a report: thrown when strict, else told to the `error` hook. */
-  faultOf(sessionId: string): (error: Error) => void {
-    return (error) => {
-      if (this.limits.strict) throw error;
-      this.hooks.fail(error, sessionId);
-    };
-  }
-
-  /** What becomes of a fault in an end: told, never thrown. An end must reach every follower. */
-  #told(sessionId: string): (error: Error) => void {
-    return (error) => {
-      this.hooks.fail(error, sessionId);
-    };
-  }
-
-  drop(sessionId: string, reason: DropReason): false {
-    this.drops++;
-    this.hooks.emit("drop", sessionId, reason);
-    return false;
-  }
-
-  /** To be called when nothing of a connection is left. */
-  disconnected(connection: Connected): void {
-    this.connections.delete(connection);
-    if (this.connections.size === 0) this.#allClosed?.();
-  }
-
-  /** Resolves when no connection is left. */
-  async allClosed(): Promise<void> {
-    if (this.connections.size === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#allClosed = resolve;
+  /** Resolves when every process sees `session` and its owner; never rejects. */
+  whenOpened(session: Session): Promise<void> {
+    if (session.opened) return Promise.resolve();
+    return new Promise((resolve) => {
+      session.whenOpened = [...session.whenOpened, resolve];
     });
   }
 
-  /** Whether one more connection, to `session`, would be too many. */
-  isFull(session: Session | undefined): boolean {
-    const { maxFollowers, maxFollowersPerSession } = this.limits;
-    return this.connections.size >= maxFollowers || (session?.followers.size ?? 0) >= maxFollowersPerSession;
+  /** Calls `fn` when `session` can be read: now in memory, else when the engine has filled its log. */
+  whenFilled(session: Session, fn: () => void): void {
+    if (session.filled) {
+      fn();
+      return;
+    }
+    session.whenFilled = [...session.whenFilled, fn];
+    if (session.whenFilled.length === 1) this.engine.follow(session);
   }
 
-  /** To be called for each follower that is told of a gap. */
-  told(sessionId: string, gap: GapEvent): void {
-    this.gaps++;
-    this.hooks.emit("gap", sessionId, gap);
+  /** Resolves when the session can be read; `undefined` when it can be now, as always in memory. */
+  filling(id: string): Promise<void> | undefined {
+    if (!this.#shared || this.find(id)?.filled === true) return undefined;
+    return new Promise((resolve) => {
+      this.whenFilled(this.join(id), resolve);
+    });
   }
 
-  #write(session: Session, event: AgentEvent | GapEvent, bytes: number): boolean {
-    if (!this.sessions.admit(session)) return this.#refuse(session);
-    if (!this.sessions.fits(session, bytes)) return this.#refuse(session);
-    if (session.lost > 0) this.#tellLost(session);
-    return this.#appendUnlessEnded(session, event, bytes);
+  /** Checks a report and writes it to the session, which it opens. Never throws, unless `strict`. */
+  publish(sessionId: string, report: ProgressReport): boolean {
+    try {
+      const known = this.registry.find(sessionId);
+      if (this.closed) return this.#drop(sessionId, known, "closed");
+      if (known?.outcome !== undefined) return this.drop(known, "ended");
+      const { event, faults } = checkReport(report, {}, this.limits.strict);
+      if (faults !== undefined) for (const fault of faults) this.faults.ofReport(fault, sessionId);
+      return event !== undefined && this.take(this.open(sessionId), event);
+    } catch (thrown) {
+      if (!isStackEnd(thrown)) throw thrown;
+      this.faults.keep(thrown);
+      return false;
+    }
   }
 
-  /** The last step: user code (hooks, filters, listeners of a gap) has run on the way, and may have ended it. */
-  #appendUnlessEnded(session: Session, event: SessionEvent, bytes: number, ending = false): boolean {
-    session.makeWay(bytes);
-    if (session.outcome !== undefined && !ending) return this.drop(session.id, "ended");
-    session.append(event, bytes);
+  /** Takes an event that a reporter of this copy has made. */
+  take(given: Session, event: SessionEvent): boolean {
+    const session = this.#current(given);
+    if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
+    if (this.closed) return this.drop(session, "closed");
+    const { maxEventBytes } = this.limits;
+    return this.#admit(session, surelyFits(event, maxEventBytes) ? event : this.#fit(event, session));
+  }
+
+  /** Checks and takes what another process, a worker or another copy of this package hands over. */
+  takeForeign(given: Session, foreign: unknown): boolean {
+    const session = this.#current(given);
+    if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
+    let event;
+    try {
+      event = checkEvent(foreign, this.limits.strict);
+    } catch (thrown) {
+      this.faults.ofReport(toError(thrown), session.id);
+      return false;
+    }
+    if (event.t === "session_end") {
+      return this.end(session, { status: event.status, message: event.msg, data: event.data });
+    }
+    return event.t === "run_end" ? this.#closeRun(session, event) : this.take(session, event);
+  }
+
+  /** Ends the session; the first end wins. `false` when it has ended, or the bus is closed. */
+  end(given: Session, outcome: Outcome): boolean {
+    reserveStack();
+    const session = this.#current(given);
+    if (session === undefined) return false;
+    if (this.closed) return this.drop(session, "closed");
+    if (session.outcome !== undefined) return false;
+    const event = this.#endEvent(session, checkEnd(outcome, undefined, this.limits.strict));
+    // Again: `toJSON` and the `error` hook may have ended it.
+    if ((session.outcome as Outcome | undefined) !== undefined) return false;
+    // Before the entries: what a listener reports when it sees the end comes too late.
+    session.outcome = outcome;
+    const cancelled = [...session.runs].filter((run) => run.finish(CANCELLED));
+    for (const { id } of cancelled) if (id !== undefined) this.endRun(session, id, CANCELLED);
+    this.#appendEnd(session, event);
+    for (const run of cancelled) run.abort();
     return true;
   }
 
-  #refuse(session: Session): false {
-    if (this.sessions.superseded(session)) return this.drop(session.id, "ended");
+  /** Closes a run that does not end its session. */
+  endRun(given: Session, run: string, outcome: Outcome): void {
+    const session = this.#current(given);
+    if (session === undefined) return;
+    this.#closeRun(session, this.#endEvent(session, checkEnd(outcome, run, this.limits.strict)));
+  }
+
+  drop(session: Session, reason: DropReason): false {
+    return this.#drop(session.id, session, reason);
+  }
+
+  /**
+   * The session that `given`, which a handle holds, stands for now; `undefined` when another incarnation has begun.
+   *
+   * A handle may outlive the stub of its session. It goes on where it was, also when somebody waits under its id.
+   */
+  #current(given: Session): Session | undefined {
+    const session = given.successor ?? given;
+    if (session.state !== "gone") return session;
+    const holder = this.registry.find(session.id);
+    if (holder?.opened || session.outcome !== undefined) return undefined;
+    if (holder !== undefined) this.registry.succeed(session, holder);
+    return holder ?? session;
+  }
+
+  #admit(session: Session, event: SessionEvent): boolean {
+    const entry = entryOf(event);
+    if (!this.#shared) {
+      const bytes = entryBytes(entry);
+      if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
+      this.followers.makeWay(session, bytes);
+      if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
+      if (session.lost > 0) this.#tellLost(session);
+    }
+    // Filters, hooks and listeners have run on the way, and may have ended it, or closed the bus.
+    if (session.outcome !== undefined) return this.drop(session, "ended");
+    if (this.closed) return this.drop(session, "closed");
+    this.engine.append(session, entry);
+    return true;
+  }
+
+  #tooMuch(session: Session): false {
     session.lost++;
-    return this.drop(session.id, "full");
+    return this.drop(session, "full");
   }
 
-  /** Ends are never refused by a limit. */
-  #appendAnyway(session: Session, given: RunEndEvent | SessionEndEvent): boolean {
-    if (!this.sessions.admit(session)) this.sessions.remember(session);
-    const ending = given.t === "session_end";
-    if (session.lost > 0) this.#tellLost(session, ending);
-    const { event, bytes } = this.#fitted(given, this.#told(session.id));
-    return this.#appendUnlessEnded(session, event, bytes, ending);
-  }
-
-  /** `event`, cut if it is too long, and what it takes. */
-  #fitted<E extends SessionEvent>(event: E, fault: (error: Error) => void): { event: E; bytes: number } {
-    const { maxEventBytes } = this.limits;
-    const bytes = utf8Length(JSON.stringify(event));
-    if (bytes <= maxEventBytes) return { event, bytes: bytes + FRAME_BYTES };
-    return { event: fitEvent(event, maxEventBytes, fault), bytes: maxEventBytes + FRAME_BYTES };
-  }
-
-  #tellLost(session: Session, ending = false): void {
+  #tellLost(session: Session): void {
     const gap = droppedGap(session.lost);
+    if (!this.eviction.makeRoom(entryBytes(gap), session)) return;
     session.lost = 0;
-    this.#appendUnlessEnded(session, gap, ENTRY_BYTES, ending);
+    this.engine.append(session, gap);
   }
-}
 
-function cancelRuns(session: Session, outcome: Outcome): void {
-  for (const run of session.runs) run.cancel(outcome);
-}
+  /** `event` within `maxEventBytes`; what that cost is told. */
+  #fit(event: SessionEvent, session: Session): SessionEvent {
+    const { event: fitted, faults } = fitEvent(event, this.limits.maxEventBytes);
+    for (const fault of faults) this.faults.ofReport(fault, session.id);
+    return fitted;
+  }
 
-/** About how many bytes `event` takes; unknown, hence infinite, where there is `data`. */
-function roughBytes(event: AgentEvent | GapEvent): number {
-  if (event.t === "gap") return ENTRY_BYTES;
-  return event.data === undefined ? ENTRY_BYTES + event.agent.length + utf8Length(event.msg) : Infinity;
-}
+  /** An end within `maxEventBytes`; what is wrong with it is told, never thrown: it must reach every follower. */
+  #endEvent<E extends RunEndEvent | SessionEndEvent>(session: Session, checked: Checked<E>): E {
+    const { event, faults } = fitEvent(checked.event!, this.limits.maxEventBytes);
+    for (const fault of [...(checked.faults ?? []), ...faults]) this.faults.tell(fault, session.id);
+    return event;
+  }
 
-function droppedGap(lost: number | undefined): GapEvent {
-  return Object.freeze({ t: "gap", reason: "dropped", ...(lost !== undefined && { lost }) });
-}
+  #closeRun(session: Session, event: RunEndEvent): boolean {
+    return !this.closed && !session.log.ended && this.#appendEnd(session, event);
+  }
 
-// A property under a registered symbol, not a WeakMap: the ESM and the CommonJS copy of this package must
-// recognise each other's buses. Versioned by its name.
-const CORE = Symbol.for("session-progress/bus/v1");
+  /** Ends are never refused by a limit: at worst they say only how it ended. */
+  #appendEnd(session: Session, event: RunEndEvent | SessionEndEvent): true {
+    let entry = entryOf(event);
+    if (!this.#shared) {
+      if (session.state !== "live") this.eviction.admit(session);
+      this.followers.makeWay(session, entryBytes(entry));
+      if (session.lost > 0) this.#tellLost(session);
+      if (!this.eviction.forceRoom(entryBytes(entry), session)) {
+        entry = bareEnd(entry);
+        const fits = this.eviction.forceRoom(entryBytes(entry), session);
+        if (!fits && session.state === "live") this.registry.evict(session);
+      }
+    }
+    this.engine.append(session, entry);
+    return true;
+  }
 
-/** Makes `bus` recognisable to handlers. */
-export function attachCore(bus: object, core: BusCore): void {
-  Object.defineProperty(bus, CORE, { value: core });
-}
-
-/** @throws {TypeError} Unless `bus` came from `createEventBus`. */
-export function coreOf(bus: unknown): BusCore {
-  const core = typeof bus === "object" && bus !== null ? (bus as { [CORE]?: BusCore })[CORE] : undefined;
-  if (core === undefined) throw mismatch("bus", "what createEventBus() returned", bus);
-  return core;
+  #drop(sessionId: string, session: Session | undefined, reason: DropReason): false {
+    this.drops++;
+    this.hooks.emit("drop", sessionId, reason, session?.owner?.value ?? null);
+    return false;
+  }
 }

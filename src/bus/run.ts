@@ -1,146 +1,182 @@
-import type { BusCore } from "./hub.ts";
-import { warnOnce } from "../runtime/diagnostics.ts";
-import { SessionProgressError, messageOf, mismatch, notAFunction } from "../runtime/errors.ts";
 import type { EventData, Outcome } from "../protocol/event.ts";
-import { jsonCopy, toJson } from "../report/check-report.ts";
-import { makeReporter, type Reporter, sinkTarget } from "../report/reporter.ts";
-import type { ActiveRun, Session } from "./session.ts";
-import { checkSessionId, createSessionId, randomId } from "./session-registry.ts";
+import { checkSessionId, createSessionId, randomId } from "../protocol/session-id.ts";
+import { makeReporter, type Reporter, SinkTarget } from "../report/reporter.ts";
+import { runOutside } from "../runtime/async-context.ts";
+import { warnOnce } from "../runtime/diagnostics.ts";
+import { messageOf, mismatch, notAFunction, SessionProgressError } from "../runtime/errors.ts";
+import type { Hub } from "./hub.ts";
+import { type ActiveRun, added, removed, type Session } from "./session.ts";
+import { sessionSink } from "./session-sink.ts";
 
 /** Options of `bus.start`. */
 export interface StartOptions<T> {
-  /** Default: a new one. An ended session begins anew, an open one is joined. */
+  /**
+   * Which session it runs in. An ended session begins anew, an open one is joined.
+   *
+   * @defaultValue a new one
+   */
   sessionId?: string | undefined;
-  /** Who the session belongs to, as JSON: `authorize` gets it. Changing it has followers asked again. */
+  /** Who the session belongs to, as JSON: `authorize` and hooks get it. Changing it has followers asked again. */
   owner?: unknown;
-  /** Closes the run with `run_end` instead of ending the session: for a chat of many runs. */
+  /**
+   * Closes the run with `run_end` instead of ending the session: for a chat of many runs.
+   *
+   * @defaultValue `false`
+   */
   keepOpen?: boolean | undefined;
-  /** Makes what `fn` returned into the `data` of the end. */
-  result?: ((value: T) => EventData) | undefined;
+  /**
+   * Makes what `fn` returned into the `data` of the end. May be async; runs under the run's own reporter. What it
+   * throws is told to the `error` hook, and the end goes out without data.
+   */
+  result?: ((value: T) => EventData | PromiseLike<EventData>) | undefined;
 }
 
 /** What the function of a run is given. */
 export interface RunContext {
+  /** The session it runs in. */
   readonly sessionId: string;
   /** Aborts when the session is ended from elsewhere, or the bus closes. */
   readonly signal: AbortSignal;
+  /** The reporter that is ambient inside. */
   readonly reporter: Reporter;
 }
 
 /** A run that has begun. */
 export interface StartedRun {
+  /** The session it runs in. */
   readonly sessionId: string;
   /** With `keepOpen`: what the run's events carry as `run`. */
   readonly run?: string | undefined;
-  /** How it ended; `error` is what `fn` threw. Never rejects. */
+  /** How it ended; `error` is what `fn` threw. `cancelled` when its session ended under it. Never rejects. */
   readonly done: Promise<Outcome>;
+  /** Resolves when every process sees the session and its owner: at once in memory. Never rejects. */
+  readonly opened: Promise<void>;
 }
 
 /** Begins a run: calls `fn` now, under its reporter. */
 export function startRun<T>(
-  core: BusCore,
+  hub: Hub,
   fn: (context: RunContext) => T | PromiseLike<T>,
   options: StartOptions<T> = {},
 ): StartedRun {
   const { sessionId = createSessionId(), owner, keepOpen = false, result } = options;
   if (typeof fn !== "function") throw notAFunction("fn", fn);
+  if (result !== undefined && typeof result !== "function") throw notAFunction("result", result);
   checkSessionId(sessionId);
-  const ownerJson = owner === undefined ? undefined : ownerToJson(owner);
-  if (core.closing) throw new SessionProgressError("closed", "The event bus is closed; no run can start.");
-  const session = core.open(sessionId);
-  if (ownerJson !== undefined) session.setOwner(ownerJson);
-  const run = new Run(core, session, keepOpen ? randomId(6) : undefined);
+  const ownerJson = ownerToJson(owner);
+  if (hub.closing) throw new SessionProgressError("closed", "The event bus is closed; no run can start.");
+  const session = hub.open(sessionId, { owner: ownerJson, anew: true });
+  const run = new Run(hub, session, keepOpen ? randomId(6) : undefined);
   void run.call(fn, result);
-  return { sessionId, run: run.id, done: run.done };
+  return { sessionId, run: run.id, done: run.done, opened: hub.whenOpened(session) };
+}
+
+/** `owner` as JSON; `undefined` when there is none. */
+export function ownerToJson(owner: unknown): string | undefined {
+  if (owner === undefined) return undefined;
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(owner);
+  } catch (cause) {
+    throw new TypeError("Expected `owner` to be JSON", { cause });
+  }
+  if (json === undefined) throw mismatch("owner", "JSON", owner);
+  return json;
 }
 
 class Run implements ActiveRun {
   readonly id: string | undefined;
   readonly done: Promise<Outcome>;
-  readonly #core: BusCore;
+  readonly #hub: Hub;
   readonly #session: Session;
   readonly #controller = new AbortController();
   readonly #reporter: Reporter;
   #resolve!: (outcome: Outcome) => void;
   #over = false;
 
-  constructor(core: BusCore, session: Session, id: string | undefined) {
+  constructor(hub: Hub, session: Session, id: string | undefined) {
     this.id = id;
-    this.#core = core;
+    this.#hub = hub;
     this.#session = session;
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const target = sinkTarget([core.sinkOf(session)], {
+    const target = new SinkTarget([sessionSink(hub, session)], {
       end: (outcome) => {
-        this.#finish(outcome);
+        this.#end(outcome);
         return Promise.resolve();
       },
-      refused: () => void core.drop(session.id, "ended"),
+      refused: () => void hub.drop(session, "ended"),
     });
     this.#reporter = makeReporter(target, { run: id });
-    session.runs.add(this);
+    hub.registry.hold(session);
+    session.runs = added(session.runs, this);
   }
 
   async call<T>(
     fn: (context: RunContext) => T | PromiseLike<T>,
-    result: ((value: T) => EventData) | undefined,
+    result: StartOptions<T>["result"],
   ): Promise<void> {
     const { id: sessionId } = this.#session;
     const context: RunContext = { sessionId, signal: this.#controller.signal, reporter: this.#reporter };
     try {
       const value = await this.#reporter.run(() => fn(context));
-      if (!this.#over) this.#end({ status: "completed", data: this.#resultData(value, result) });
+      if (this.#over) return;
+      const data = result && (await this.#resultOf(value, result));
+      void this.#reporter.end({ status: "completed", data });
     } catch (error) {
-      if (!this.#over) this.#end({ status: "failed", error });
+      if (!this.#over) void this.#reporter.end({ status: "failed", error });
       // After an abort the function is expected to throw; anything else after its end must not get lost.
-      else if (!this.#controller.signal.aborted) this.#core.hooks.fail(error, sessionId);
+      else if (!this.#controller.signal.aborted) this.#hub.faults.tell(error, sessionId);
     }
   }
 
-  /** The session has ended, or the bus closes, without this run. */
-  cancel(outcome: Outcome): void {
-    if (!this.#finish(outcome, false)) return;
+  finish(outcome: Outcome): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    removed(this.#session.runs, this);
+    this.#resolve(outcome);
+    runOutside(() => {
+      this.#tell(outcome);
+    });
+    return true;
+  }
+
+  abort(): void {
+    runOutside(() => {
+      this.#abort();
+    });
+  }
+
+  #abort(): void {
     this.#controller.abort(new SessionProgressError("ended", "The session was ended from elsewhere."));
   }
 
   /** As the function's return or throw would. */
   #end(outcome: Outcome): void {
-    void this.#reporter.end(outcome);
-    if (outcome.status === "failed" && !this.#core.hooks.has("end")) {
-      const message = `A run failed: ${messageOf(outcome.error)} (listen to the bus's \`end\` hook to see all)`;
-      warnOnce("run", message, outcome.error);
-    }
+    if (!this.finish(outcome)) return;
+    if (this.id === undefined) this.#hub.end(this.#session, outcome);
+    else this.#hub.endRun(this.#session, this.id, outcome);
+    this.#hub.registry.release(this.#session);
   }
 
-  #finish(outcome: Outcome, tell = true): boolean {
-    if (this.#over) return false;
-    this.#over = true;
-    this.#session.runs.delete(this);
-    if (tell && this.id !== undefined) this.#core.endRun(this.#session, this.id, outcome);
-    else if (tell) this.#core.endWith(this.#session, outcome);
-    this.#resolve(outcome);
-    return true;
+  #tell(outcome: Outcome): void {
+    const { hooks } = this.#hub;
+    hooks.emit("run", this.#session.id, outcome, this.#session.owner?.value ?? null, this.id);
+    if (outcome.status !== "failed" || hooks.has("run") || hooks.has("end")) return;
+    const message = `A run failed: ${messageOf(outcome.error)} (listen to the bus's \`run\` hook to see all)`;
+    warnOnce("run", message, outcome.error);
   }
 
-  #resultData<T>(value: T, result: ((value: T) => EventData) | undefined): EventData | undefined {
-    const fault = this.#core.faultOf(this.#session.id);
+  async #resultOf<T>(
+    value: T,
+    result: NonNullable<StartOptions<T>["result"]>,
+  ): Promise<EventData | undefined> {
     try {
-      return result === undefined ? undefined : jsonCopy(result(value), fault);
+      return await this.#reporter.run(() => result(value));
     } catch (thrown) {
-      this.#core.hooks.fail(thrown, this.#session.id);
+      this.#hub.faults.tell(thrown, this.#session.id);
       return undefined;
     }
   }
-}
-
-function ownerToJson(owner: unknown): string {
-  let json: string | undefined;
-  try {
-    json = toJson(owner);
-  } catch (cause) {
-    throw new TypeError("Expected `owner` to be JSON", { cause });
-  }
-  if (json === undefined) throw mismatch("owner", "JSON", owner);
-  return json;
 }

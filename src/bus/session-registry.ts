@@ -1,68 +1,41 @@
-import { runOutside } from "../runtime/async-context.ts";
-import { mismatch } from "../runtime/errors.ts";
-import { Session, type SessionHost } from "./session.ts";
-import { type Beating, monotonicNow, type Pulse } from "../runtime/timers.ts";
+import { entryBytes, type LogEntry } from "../log/entry.ts";
+import type { LogLimits } from "../log/session-log.ts";
+import { monotonicNow } from "../runtime/timers.ts";
+import { bareEnd, isHeavy } from "./bare-end.ts";
+import { Session, type SessionState, TRANSITIONS } from "./session.ts";
+import { SessionQueue } from "./session-queue.ts";
 
-/** How many sessions there may be, and how long they stay. */
-export interface SessionLimits {
-  readonly maxTotalBytes: number;
-  readonly maxSessions: number;
-  readonly retentionMs: number;
-  readonly idleMs: number;
-}
-
-const SESSION_ID = /^[A-Za-z0-9._:~-]{1,128}$/;
-/** How long it is remembered that a session ended, or where an idle one stood. */
-const REMEMBER_MS = 24 * 60 * 60 * 1000;
-
-/** Whether `id` may be a session id. */
-export function isSessionId(id: unknown): id is string {
-  return typeof id === "string" && SESSION_ID.test(id);
-}
-
-/** @throws {TypeError} Unless `id` may be a session id. */
-export function checkSessionId(id: unknown): asserts id is string {
-  if (!isSessionId(id)) throw badSessionId(id);
-}
-
-export function badSessionId(id: unknown): TypeError {
-  // Not `mismatch(…, id)`: a session id must not get into a log.
-  const got = typeof id === "string" ? `a string of ${id.length} characters` : typeof id;
-  return new TypeError(`Expected \`sessionId\` to be 1 to 128 of A-Z a-z 0-9 . _ : ~ -, got ${got}`);
-}
+/** About how many bytes of heap a live session takes without its entries. */
+export const SESSION_BYTES = 512;
 
 /**
- * All sessions of one bus by id, and which of them may stay.
+ * All sessions of one bus by id, each in one state, and the bytes of their logs.
  *
- * A session is *waiting* (followed, but nobody opened it: gone with its last follower), *live* (it has its
- * log), or *quiet* (only the head is known: a stub of an idle one, or the tombstone of an ended one). When
- * there are too many, or too many bytes, ended ones become quiet first, then unfollowed ones, oldest first.
+ * The only place that moves a session to another state, and the only one that changes a log. Sessions that nobody
+ * holds wait in queues for eviction, oldest first; every operation is O(1).
  */
-export class Sessions implements Beating {
-  readonly #host: SessionHost;
-  readonly #limits: SessionLimits;
-  readonly #pulse: Pulse;
-  readonly #sweepMs: number;
-  readonly #byId = new Map<string, Session>();
-  readonly #live = new Set<Session>();
-  /** The live ones that have ended, oldest end first. */
-  readonly #ended = new Set<Session>();
-  /** Oldest first. */
-  readonly #quiet = new Set<Session>();
-  /** Attempts to find room that can be skipped, because the last one found none. */
-  #hopeless = 0;
-
-  constructor(host: SessionHost, limits: SessionLimits, pulse: Pulse) {
-    this.#host = host;
-    this.#limits = limits;
-    this.#pulse = pulse;
-    // Often enough that nothing stays much longer than promised, rarely enough to cost nothing.
-    this.#sweepMs = Math.max(10, Math.min(limits.retentionMs, limits.idleMs, 60_000) / 4);
-  }
-
+export class SessionRegistry {
+  /** Bytes of all logs, and of the live sessions themselves. */
+  bytes = 0;
   /** Sessions that have their log. */
-  get size(): number {
-    return this.#live.size;
+  size = 0;
+  /** Has ended, has its log. */
+  readonly ended: SessionQueue = new SessionQueue();
+  /** Live, and nobody follows. */
+  readonly idle: SessionQueue = new SessionQueue();
+  /** Tombstones whose end has `data` or much to say. */
+  readonly heavy: SessionQueue = new SessionQueue();
+  /** Other tombstones, and stubs that nobody holds. */
+  readonly quiet: SessionQueue = new SessionQueue();
+
+  readonly #limits: LogLimits;
+  readonly #maxQuiet: number;
+  readonly #byId = new Map<string, Session>();
+  #entrySeq = 0;
+
+  constructor(limits: LogLimits, maxQuiet: number) {
+    this.#limits = limits;
+    this.#maxQuiet = maxQuiet;
   }
 
   /** The session that `id` stands for now, if any. */
@@ -74,216 +47,157 @@ export class Sessions implements Beating {
     return this.#byId.values();
   }
 
-  /** The current incarnation, or a new one when there is none or it has ended. */
-  open(id: string): Session {
-    const known = this.#byId.get(id);
-    if (known !== undefined && known.outcome === undefined) {
-      if (!known.opened) {
-        known.open(newEpoch());
-        if (!this.admit(known)) this.#hush(known);
-      }
-      return known;
-    }
-    const session = new Session(id, this.#host);
-    session.open(newEpoch());
-    if (known !== undefined) {
-      // Its followers may not have been offered the end yet, and its log goes now.
-      runOutside(() => {
-        known.flush(true);
-      });
-      this.#forget(known);
-    }
+  /** A new session under `id`, which must be free. */
+  add(id: string): Session {
+    const session = new Session(id, this.#limits);
     this.#byId.set(id, session);
-    if (!this.admit(session)) this.#hush(session);
     return session;
   }
 
-  /** The session to follow under `id`; one that nobody has opened makes no state beyond its followers. */
-  join(id: string): Session {
-    let session = this.#byId.get(id);
-    if (session === undefined) {
-      session = new Session(id, this.#host);
-      this.#byId.set(id, session);
-    }
-    return session;
-  }
-
-  /** To be called when a follower has left. */
-  left(session: Session): void {
-    this.#hopeless = 0;
-    if (session.followed || session.opened) return;
-    if (this.#byId.get(session.id) === session) this.#byId.delete(session.id);
-  }
-
-  /** Makes `session` live, so that it can be appended to; `false` when there is no room or it is superseded. */
-  admit(session: Session): boolean {
-    if (this.#live.has(session)) return true;
-    if (this.superseded(session) || !this.#hasRoom(0, session)) return false;
-    const waiting = this.#byId.get(session.id);
-    if (waiting !== undefined && waiting !== session) session.adopt(waiting);
+  /** `session` has its log from now on. There must be room. */
+  enliven(session: Session): void {
+    this.#move(session, "live");
+    this.size++;
     this.#byId.set(session.id, session);
-    this.#quiet.delete(session);
-    this.#live.add(session);
-    this.#pulse.join(this, this.#sweepMs);
+    this.#count(session);
+    this.release(session);
+  }
+
+  /** Opens `session` without a log: there is no room. */
+  openAsStub(session: Session): void {
+    this.#byId.set(session.id, session);
+    this.#quieten(session, "stub");
+  }
+
+  /** Writes `entry` at `position`. Without a log, an end makes a tombstone, anything else becomes part of a gap. */
+  write(session: Session, position: number, entry: LogEntry, bytes: number): void {
+    const { log } = session;
+    if (position > log.head + 1) log.skipTo(position - 1);
+    if (session.state === "live") {
+      log.append(entry, bytes);
+      this.#count(session);
+      if (log.ended) this.#end(session);
+    } else if (entry.t === "session_end") {
+      const end = bareEnd(entry);
+      log.append(end, entryBytes(end));
+      this.#quieten(session, "tombstone");
+    } else {
+      log.skipTo(position);
+    }
+    session.lastEntrySeq = ++this.#entrySeq;
+  }
+
+  /** Lets the log of a session go: of an ended one all but the end. */
+  evict(session: Session): void {
+    const ended = session.state === "ended";
+    if (ended) session.log.shrinkToHead();
+    else session.log.clear();
+    this.#quieten(session, ended ? "tombstone" : "stub");
+  }
+
+  /** Lets go of what an end says beyond how it was. */
+  strip(session: Session): void {
+    const step = session.log.read(session.log.head - 1);
+    if (step !== undefined) session.log.shrinkToHead(bareEnd(step.entry));
+    this.#quieten(session, session.state);
+  }
+
+  /** Lets the oldest entries of a live log go, until it has at most `bytes`. */
+  shrink(session: Session, bytes: number): void {
+    session.log.shrinkTo(bytes);
+    this.#count(session);
+  }
+
+  /** Forgets everything about a session; whoever still reads it finds its end or a gap. */
+  forget(session: Session): void {
+    (session.queue as SessionQueue | undefined)?.delete(session);
+    if (this.#byId.get(session.id) === session) this.#byId.delete(session.id);
+    if (hasLog(session)) {
+      this.size--;
+      if (session.log.ended) session.log.shrinkToHead();
+      else session.log.clear();
+    }
+    this.#move(session, "gone");
+    this.#count(session);
+  }
+
+  /** Forgets every session. */
+  clear(): void {
+    for (const session of this.#byId.values()) this.forget(session);
+  }
+
+  /** Somebody follows it: it is not evicted while it is live. */
+  hold(session: Session): void {
+    const queue = session.queue as SessionQueue | undefined;
+    if (queue === this.idle || queue === this.quiet) queue.delete(session);
+  }
+
+  /** Puts a session that nobody holds any more where it can be evicted; one that was never opened goes. */
+  release(session: Session): void {
+    const { state } = session;
+    if (state === "live" && !session.followed) this.#enqueue(this.idle, session);
+    else if (state === "waiting" && !session.held && !session.opening) this.forget(session);
+    else if ((state === "stub" || state === "tombstone") && !session.held) this.#quieten(session, state);
+  }
+
+  /** Moves the oldest idle session that was reported to meanwhile to the end of its queue; whether it did. */
+  requeueIfUsed(session: Session): boolean {
+    if (session.lastEntrySeq === session.seenEntrySeq) return false;
+    this.#enqueue(this.idle, session);
     return true;
   }
 
-  /** Whether another incarnation has taken the place of `session`. */
-  superseded(session: Session): boolean {
-    const holder = this.#byId.get(session.id);
-    return holder !== undefined && holder !== session && holder.opened;
+  /** `session` takes over from `gone`, a session of the same id whose handle still speaks. */
+  succeed(gone: Session, session: Session): void {
+    session.epoch = gone.epoch;
+    session.log = gone.log;
+    session.owner ??= gone.owner;
+    gone.successor = session;
   }
 
-  /** Keeps a session that is not live, if nothing else stands for its id: an end must be findable. */
-  remember(session: Session): void {
-    if (this.superseded(session) || this.#quiet.has(session)) return;
-    const waiting = this.#byId.get(session.id);
-    if (waiting !== undefined && waiting !== session) session.adopt(waiting);
-    this.#byId.set(session.id, session);
-    this.#hush(session);
+  #end(session: Session): void {
+    this.#move(session, "ended");
+    session.stateSince = monotonicNow();
+    this.ended.push(session);
   }
 
-  /** Whether `bytes` more fit into `session`, after making room if need be. */
-  fits(session: Session, bytes: number): boolean {
-    const { maxBytes, maxEvents } = this.#host.history;
-    const { log } = session;
-    const leaves = log.size >= maxEvents ? log.oldestBytes : 0;
-    const growth = Math.min(bytes, maxBytes - log.bytes) - leaves;
-    return growth <= 0 || this.#hasRoom(growth, session);
+  /** To a state without a log. */
+  #quieten(session: Session, state: SessionState): void {
+    if (hasLog(session)) this.size--;
+    this.#move(session, state);
+    this.#count(session);
+    (session.queue as SessionQueue | undefined)?.delete(session);
+    if (session.counted > 0) this.#enqueue(this.heavy, session);
+    else if (state === "tombstone" || !session.held) this.#enqueue(this.quiet, session);
+    if (this.quiet.size + this.heavy.size <= this.#maxQuiet) return;
+    const oldest = this.quiet.first ?? this.heavy.first;
+    if (oldest !== undefined && oldest !== session) this.forget(oldest);
   }
 
-  /** To be called when `session` has ended. */
-  ended(session: Session): void {
-    session.since = monotonicNow();
-    this.#hopeless = 0;
-    if (this.#live.has(session)) this.#ended.add(session);
+  #enqueue(queue: SessionQueue, session: Session): void {
+    session.stateSince = monotonicNow();
+    session.seenEntrySeq = session.lastEntrySeq;
+    queue.push(session);
   }
 
-  clear(): void {
-    this.#pulse.leave(this, this.#sweepMs);
-    for (const session of this.#byId.values()) {
-      session.listeners.clear();
-      session.shrink("none");
+  #move(session: Session, to: SessionState): void {
+    if (session.state === to) return;
+    if (!TRANSITIONS[session.state].includes(to)) {
+      throw new Error(`A session cannot go from ${session.state} to ${to}`);
     }
-    this.#byId.clear();
-    this.#live.clear();
-    this.#ended.clear();
-    this.#quiet.clear();
+    session.state = to;
   }
 
-  beat(now: number): void {
-    const { retentionMs, idleMs } = this.#limits;
-    for (const session of this.#ended) {
-      if (now - session.since < retentionMs) break;
-      this.#hush(session);
-    }
-    for (const session of this.#live) {
-      if (session.outcome !== undefined) continue;
-      if (session.followed || session.touched !== session.touchedThen) session.since = now;
-      else if (now - session.since >= idleMs) this.#hush(session);
-      session.touchedThen = session.touched;
-    }
-    for (const session of this.#quiet) {
-      if (now - session.since < REMEMBER_MS) break;
-      if (!session.held) this.#forget(session);
-    }
-    if (this.#live.size + this.#quiet.size === 0) this.#pulse.leave(this, this.#sweepMs);
-  }
-
-  #hasRoom(bytes: number, except: Session): boolean {
-    if (!this.#crowded(bytes, 1, except)) return true;
-    if (this.#hopeless > 0) {
-      this.#hopeless--;
-      return false;
-    }
-    // A little more than is needed: each round sorts, and the next reports should not need one.
-    this.#makeRoom(bytes, except);
-    if (!this.#crowded(bytes, 1, except)) return true;
-    this.#hopeless = this.#live.size;
-    return false;
-  }
-
-  #crowded(bytes: number, share: number, except: Session): boolean {
-    const { maxTotalBytes, maxSessions } = this.#limits;
-    const newcomers = this.#live.has(except) ? 0 : 1;
-    return (
-      this.#live.size + newcomers > maxSessions * share || this.#host.bytes + bytes > maxTotalBytes * share
-    );
-  }
-
-  #makeRoom(bytes: number, except: Session): void {
-    const candidates = [...this.#live].filter(
-      (session) => session !== except && session.outcome === undefined && !session.followed,
-    );
-    candidates.sort((a, b) => a.touched - b.touched);
-    const ended = [...this.#ended].filter((session) => !session.followed);
-    for (const session of [...ended, ...candidates]) {
-      if (!this.#crowded(bytes, 0.95, except)) return;
-      this.#hush(session);
-    }
-    for (const session of this.#quiet) {
-      if (!this.#crowded(bytes, 0.95, except)) return;
-      if (!session.held && session !== except && session.log.bytes > 0) this.#forget(session);
-    }
-  }
-
-  /** Live → quiet. */
-  #hush(session: Session): void {
-    session.shrink(session.outcome === undefined ? "none" : "head");
-    this.#live.delete(session);
-    this.#ended.delete(session);
-    this.#quiet.add(session);
-    session.since = monotonicNow();
-    this.#hopeless = 0;
-    if (this.#quiet.size <= this.#limits.maxSessions) return;
-    for (const oldest of this.#quiet) {
-      if (oldest.held || oldest === session) continue;
-      this.#forget(oldest);
-      return;
-    }
-  }
-
-  #forget(session: Session): void {
-    if (this.#byId.get(session.id) === session) this.#byId.delete(session.id);
-    this.#quiet.delete(session);
-    this.#ended.delete(session);
-    if (this.#live.delete(session)) session.shrink(session.outcome === undefined ? "none" : "head");
-    // Its end stays readable for who still follows it, but is no part of what all logs take.
-    this.#host.bytes -= session.log.bytes;
+  #count(session: Session): void {
+    const { state, log } = session;
+    let now = 0;
+    if (hasLog(session)) now = SESSION_BYTES + log.bytes;
+    else if (state === "tombstone" && isHeavy(log.bytes)) now = log.bytes;
+    this.bytes += now - session.counted;
+    session.counted = now;
   }
 }
 
-let lastEpoch = 0n;
-
-/**
- * An epoch larger than every one drawn before in this process: `(ms << 20) | 20 random bits`, below 2^62.
- *
- * The random bits keep processes apart. Within one they are not enough: of 500 sessions opened in one
- * millisecond two would share an epoch in one run of eight.
- */
-function newEpoch(): string {
-  const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-  const drawn = (BigInt(Date.now()) << 20n) | BigInt(random >>> 12);
-  lastEpoch = drawn > lastEpoch ? drawn : lastEpoch + 1n;
-  return String(lastEpoch);
-}
-
-/** A new session id: 128 random bits, base64url. Whoever knows it can follow, unless `authorize` says no. */
-export function createSessionId(): string {
-  return randomId(16);
-}
-
-/** `bytes` random bytes, base64url. */
-export function randomId(bytes: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(bytes));
-  return btoa(String.fromCharCode(...random))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-}
-
-/** @throws {TypeError} Unless `value` is a whole number from `least` up. */
-export function checkWhole(name: string, value: unknown, least: number): asserts value is number {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  throw mismatch(name, `a whole number from ${least} up`, value);
+function hasLog({ state }: Session): boolean {
+  return state === "live" || state === "ended";
 }

@@ -1,89 +1,163 @@
-import { runOutside } from "../runtime/async-context.ts";
-import type { GapEvent, Outcome, SessionEvent } from "../protocol/event.ts";
-import { Frames } from "../transport/sse/shared-frames.ts";
-import type { Hooks } from "./hooks.ts";
-import { Listeners } from "./listeners.ts";
+import { NO_EPOCH } from "../protocol/entry-id.ts";
+import type { Outcome, SessionEvent } from "../protocol/event.ts";
+import type { Incarnation } from "../backplane/port.ts";
+import type { Readable } from "../log/cursor.ts";
 import { type LogLimits, SessionLog } from "../log/session-log.ts";
-import { monotonicNow } from "../runtime/timers.ts";
-import type { Turn } from "./flush-scheduler.ts";
+
+/**
+ * What a session is now.
+ *
+ * - `waiting`: somebody follows it, nobody has opened it. Gone with its last follower.
+ * - `live`: open, with its log.
+ * - `ended`: has its end, and its log for a while.
+ * - `stub`: open and idle; only epoch and head are left.
+ * - `tombstone`: ended long ago; only the end is left.
+ * - `gone`: nothing in the bus leads to it any more; a handle may.
+ */
+export type SessionState = "waiting" | "live" | "ended" | "stub" | "tombstone" | "gone";
+
+/** Which state may follow which. */
+export const TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>> = {
+  waiting: ["live", "stub", "gone"],
+  live: ["ended", "stub", "gone"],
+  ended: ["tombstone", "gone"],
+  stub: ["live", "tombstone", "gone"],
+  tombstone: ["gone"],
+  // A reporter has outlived its forgotten stub and speaks again.
+  gone: ["live", "stub"],
+};
 
 /** A cursor that takes what it is offered when it can: an event stream, a WebSocket, an async iterator. */
 export interface Follower {
-  /** The session it follows; changes only when a session comes back under the same id. */
-  session: Session;
-  /** Encodes what lies after its position, for all that are there; `false` if it takes nothing now. */
-  prepare?(): boolean;
   /** Reads on from its position. Called at the end of each turn with reports, and early in a long turn. */
   pump(early: boolean): void;
+  /** Encodes what lies after its position, for all that are there; `false` if it takes nothing now. */
+  prepare?(): boolean;
   /** Ends the connection without an `end`: the follower may come back. */
   disconnect(closing: boolean): void;
-  /** What the follower was admitted with, for `disconnect`'s `where`. */
+  /** A connection has what it was admitted with, for `disconnect`'s `where`; an iterator has none. */
   readonly request?: unknown;
 }
 
-/** A run that wants to know when its session ends without it. */
+/** An event at its position. */
+export interface Appended {
+  readonly position: number;
+  readonly event: SessionEvent;
+}
+
+/** A follower that is called inside the report. */
+export interface Listener {
+  /** Hands over what lies after its position: up to `appended`, which is at hand, or up to the head. */
+  pump(appended?: Appended): void;
+  /** Detaches it. */
+  stop(): void;
+}
+
+/** A run that goes on in a session. */
 export interface ActiveRun {
+  /** What its events carry as `run`, when it does not end its session. */
+  readonly id: string | undefined;
   readonly done: Promise<Outcome>;
-  cancel(outcome: Outcome): void;
+  /** Counts it as over; `false` when it was already. */
+  finish(outcome: Outcome): boolean;
+  /** Tells its code that it is to stop. */
+  abort(): void;
 }
 
-/** What a session needs of the bus it belongs to. */
-export interface SessionHost {
-  readonly history: LogLimits;
-  readonly hooks: Hooks;
-  readonly turn: Turn;
-  /** To be called for each follower that is told of a gap. */
-  told(sessionId: string, gap: GapEvent): void;
-  /** Bytes of all logs together. */
-  bytes: number;
-  /** Followers of all sessions together. */
-  followers: number;
-  /** Entries written since the bus was made. */
-  events: number;
+/** A follower's share of what is encoded. */
+export interface EncodedCache {
+  /** What it takes; counted towards `maxTotalBytes`. */
+  readonly bytes: number;
+  clear(): void;
 }
 
-/** The epoch of a session that nobody has reported to yet. */
-export const NO_EPOCH = "0";
+/** Whom a session belongs to: as JSON, to compare, and as the frozen value that hooks and `authorize` get. */
+export interface Owner {
+  readonly json: string;
+  readonly value: unknown;
+}
 
-/** One incarnation of a session: a log, those who follow it, and its end. */
-export class Session {
+const NONE: readonly never[] = [];
+const NOBODY: ReadonlySet<never> = new Set<never>();
+const NO_CACHES: ReadonlyMap<object, never> = new Map<object, never>();
+
+/** `item` into a set that may be the shared empty one. */
+export function added<T>(set: ReadonlySet<T>, item: T): ReadonlySet<T> {
+  return set === NOBODY ? new Set<T>([item]) : (set as Set<T>).add(item);
+}
+
+/** `item` out of a set; whether it was there. */
+export function removed<T>(set: ReadonlySet<T>, item: T): boolean {
+  return (set as Set<T>).delete(item);
+}
+
+/** One incarnation of a session, as data. The hub writes it, the registry moves it from state to state. */
+export class Session implements Readable, Incarnation {
   readonly id: string;
   epoch: string = NO_EPOCH;
-  readonly log: SessionLog;
-  /** How it ended; `undefined` while it goes on. */
+  state: SessionState = "waiting";
+  log: SessionLog;
+  /** How it ended; `undefined` while it goes on. Set a moment before the end is in the log. */
   outcome: Outcome | undefined;
-  /** JSON of whom it belongs to. */
-  owner: string | undefined;
-  /** Which of all the bus's entries was its last: tells who was reported to last, without a clock. */
-  touched = 0;
-  /** What `touched` was when a sweep last looked. */
-  touchedThen = 0;
-  /** Since when it is idle, ended or quiet; `monotonicNow`, as far as sweeps can tell. */
-  since: number = monotonicNow();
-  /** Whether the turn has it on its list. */
-  marked = false;
+  owner: Owner | undefined;
+  /** Whether the engine was asked to open it, so that its reports may be sent. */
+  opening = false;
+  /** Whether the log is as complete as the engine has it, so that followers may read. */
+  filled = false;
+  /** What waits for the engine's answer to `open`, and to `follow`. */
+  whenOpened: readonly (() => void)[] = NONE;
+  whenFilled: readonly (() => void)[] = NONE;
+
+  // Shared empty sets until there is something to hold: most sessions have one follower and no listener.
+  followers: ReadonlySet<Follower> = NOBODY;
+  listeners: ReadonlySet<Listener> = NOBODY;
+  runs: ReadonlySet<ActiveRun> = NOBODY;
+  /** Followers that are connections. */
+  connections = 0;
+  /** Functions of `withSession` that have not returned. */
+  users = 0;
+  /** Events for listeners that were appended while listeners were being called. */
+  undelivered: Appended[] | undefined;
+
   /** Reports that found no room since the last entry. */
   lost = 0;
-  readonly followers: Set<Follower> = new Set<Follower>();
-  readonly runs: Set<ActiveRun> = new Set<ActiveRun>();
-  readonly listeners: Listeners;
+  /** The head and the bytes since followers were last offered everything. */
+  offeredHead = 0;
+  unofferedBytes = 0;
+  /** Whether followers are being pumped: a flush inside a flush does nothing, the running one reads on. */
+  flushing = false;
+  /** Whether the flush scheduler has it. */
+  queued = false;
+  /** What transports have encoded of it, by their format. */
+  caches: ReadonlyMap<object, EncodedCache> = NO_CACHES;
+  /** What it counts towards `maxTotalBytes`, without its caches. */
+  counted = 0;
 
-  readonly #host: SessionHost;
-  #frames: Frames | undefined;
-  #offeredHead = 0;
-  #unofferedBytes = 0;
-  #flushing = false;
+  /** Bus-wide sequence number of the newest entry. Eviction takes those with an old one first. */
+  lastEntrySeq = 0;
+  /** What `lastEntrySeq` was when the session was last put into a queue or looked at by a sweep. */
+  seenEntrySeq = 0;
+  /** Monotonic milliseconds at which the session became idle, ended, or what is left of it. Accurate to one sweep. */
+  stateSince = 0;
+  /** Neighbours in the registry's queue that it is in. */
+  queue: object | undefined;
+  previous: Session | undefined;
+  next: Session | undefined;
+  /** The session of the same id that goes on in its place, for handles to this one. */
+  successor: Session | undefined;
 
-  constructor(id: string, host: SessionHost) {
+  constructor(id: string, limits: LogLimits) {
     this.id = id;
-    this.#host = host;
-    this.log = new SessionLog(host.history);
-    this.listeners = new Listeners(this, host);
+    this.log = new SessionLog(limits);
   }
 
-  /** Whether it must stay findable: somebody reads, or a run must learn of its end. */
-  get held(): boolean {
-    return this.followed || this.runs.size > 0;
+  get head(): number {
+    return this.log.head;
+  }
+
+  /** Whether anybody ever opened it. */
+  get opened(): boolean {
+    return this.epoch !== NO_EPOCH;
   }
 
   /** Whether anybody is reading. */
@@ -91,128 +165,8 @@ export class Session {
     return this.followers.size > 0 || this.listeners.size > 0;
   }
 
-  /** Whether anybody ever reported to it, or meant to. */
-  get opened(): boolean {
-    return this.epoch !== NO_EPOCH;
+  /** Whether it must stay findable: somebody reads, or code runs that must learn of its end. */
+  get held(): boolean {
+    return this.followed || this.runs.size > 0 || this.users > 0;
   }
-
-  /** Whether there is nothing after `position`, now and ever. */
-  isOverAt(position: number): boolean {
-    // Not `outcome` alone: it is there a moment before the end entry is.
-    return position === this.log.head && this.log.read(position - 1)?.event.t === "session_end";
-  }
-
-  get frames(): Frames {
-    return (this.#frames ??= new Frames(this.epoch, this.log));
-  }
-
-  idAt(position: number): string {
-    return `${this.epoch}-${position}`;
-  }
-
-  /** Begins the incarnation. Whoever was waiting under this id is at its position 0. */
-  open(epoch: string): void {
-    this.epoch = epoch;
-    this.#frames = undefined;
-  }
-
-  /** Sets whom the session belongs to; who was admitted under another owner, or none, is asked again. */
-  setOwner(owner: string): void {
-    if (this.owner === owner) return;
-    this.owner = owner;
-    this.disconnect();
-  }
-
-  /** Ends the followers' connections, or of those that `where` picks. */
-  disconnect(where?: (request: unknown) => boolean): void {
-    for (const follower of this.followers) {
-      // Iterators came with no request; they have no connection to end either.
-      if (!("request" in follower)) continue;
-      if (where === undefined || where(follower.request)) follower.disconnect(false);
-    }
-  }
-
-  /**
-   * Appends and delivers. Whoever calls it has called `makeWay` and looked at `outcome` after that, because
-   * followers' filters run in it.
-   */
-  append(event: SessionEvent, bytes: number): void {
-    this.#unofferedBytes += bytes;
-    const before = this.log.bytes;
-    this.log.append(event, bytes);
-    this.#host.bytes += this.log.bytes - before;
-    this.touched = ++this.#host.events;
-    if (this.followers.size > 0) this.#host.turn.mark(this);
-    this.listeners.deliver(event);
-  }
-
-  /** Shrinks the log to `remaining` entries; positions stay. */
-  shrink(remaining: "none" | "head"): void {
-    this.#host.bytes -= this.log.bytes;
-    if (remaining === "none") this.log.clear();
-    else this.log.shrinkToHead();
-    this.#host.bytes += this.log.bytes;
-    this.#frames = undefined;
-  }
-
-  add(follower: Follower): void {
-    if (this.followers.size === 0) this.#offered();
-    this.followers.add(follower);
-    this.#host.followers++;
-  }
-
-  remove(follower: Follower): void {
-    if (!this.followers.delete(follower)) return;
-    this.#host.followers--;
-    if (this.followers.size === 0) this.#frames?.forget();
-  }
-
-  /** Takes over who waits at `other`, a session of the same id that was never opened. */
-  adopt(other: Session): void {
-    for (const follower of other.followers) {
-      other.remove(follower);
-      follower.session = this;
-      this.add(follower);
-      // They were admitted when the session had no owner.
-      if (this.owner !== undefined) follower.disconnect(false);
-    }
-    this.listeners.adopt(other.listeners);
-    this.#host.turn.mark(this);
-  }
-
-  /** Encodes what most followers are about to be offered. */
-  prepare(): void {
-    this.#frames?.forget();
-    for (const follower of this.followers) if (follower.prepare?.()) return;
-  }
-
-  /** Offers what is new to every follower. */
-  flush(early = false): void {
-    if (this.#flushing) return;
-    this.#flushing = true;
-    for (const follower of this.followers) follower.pump(early);
-    this.#flushing = false;
-    this.#offered();
-  }
-
-  /**
-   * Nothing may be compacted before every writable follower was offered it. Compaction keeps at most half of
-   * the history out of the tail, so offering at half is always in time.
-   */
-  makeWay(bytes: number): void {
-    if (this.followers.size === 0) return;
-    const { maxEvents, maxBytes } = this.#host.history;
-    const events = this.log.head + 1 - this.#offeredHead;
-    const unoffered = this.#unofferedBytes + bytes;
-    if (events * 2 > maxEvents || unoffered * 2 > maxBytes) runOutside(flushEarly, this);
-  }
-
-  #offered(): void {
-    this.#offeredHead = this.log.head;
-    this.#unofferedBytes = 0;
-  }
-}
-
-function flushEarly(session: Session): void {
-  session.flush(true);
 }

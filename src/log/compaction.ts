@@ -1,6 +1,13 @@
-import type { Phase, SessionEvent } from "../protocol/event.ts";
+/** The parts of an entry that say of which kind it is. */
+interface Kind {
+  readonly t: string;
+  readonly agent?: string | undefined;
+  readonly phase?: string | undefined;
+  readonly run?: string | undefined;
+  readonly task?: string | undefined;
+}
 
-type Lane = Partial<Record<Phase | "other", number | undefined>>;
+type PositionByPhase = Record<string, number | undefined>;
 
 /**
  * The position of the newest entry of every (run, agent, task, phase), of every run's end, and of whatever
@@ -10,41 +17,41 @@ type Lane = Partial<Record<Phase | "other", number | undefined>>;
  * would build and hash a new one for each event.
  */
 export class NewestOfKind {
-  readonly #lanes = new Map<string, Lane>();
+  readonly #byAgent = new Map<string, PositionByPhase>();
 
-  /** The newest entry of the kind of `event`. */
-  of(event: SessionEvent): number | undefined {
-    return this.#lanes.get(laneOf(event))?.[slotOf(event)];
+  /** The newest entry of the kind of `entry`. */
+  of(entry: Kind): number | undefined {
+    return this.#byAgent.get(agentKey(entry))?.[phaseKey(entry)];
   }
 
-  /** Makes `event`, at `position`, the newest of its kind and returns where the one before stands. */
-  replace(event: SessionEvent, position: number): number | undefined {
-    const key = laneOf(event);
-    let lane = this.#lanes.get(key);
-    if (lane === undefined) this.#lanes.set(key, (lane = {}));
-    const slot = slotOf(event);
-    const previous = lane[slot];
-    lane[slot] = position;
+  /** Makes `entry`, at `position`, the newest of its kind and returns where the one before stands. */
+  replace(entry: Kind, position: number): number | undefined {
+    const key = agentKey(entry);
+    let positions = this.#byAgent.get(key);
+    if (positions === undefined) this.#byAgent.set(key, (positions = {}));
+    const phase = phaseKey(entry);
+    const previous = positions[phase];
+    positions[phase] = position;
     return previous;
   }
 
-  /** Forgets the newest of the kind of `event`. */
-  delete(event: SessionEvent): void {
-    const key = laneOf(event);
-    const lane = this.#lanes.get(key);
-    if (lane === undefined) return;
-    lane[slotOf(event)] = undefined;
-    if (Object.values(lane).every((position) => position === undefined)) this.#lanes.delete(key);
+  /** Forgets the newest of the kind of `entry`. */
+  delete(entry: Kind): void {
+    const key = agentKey(entry);
+    const positions = this.#byAgent.get(key);
+    if (positions === undefined) return;
+    positions[phaseKey(entry)] = undefined;
+    if (Object.values(positions).every((position) => position === undefined)) this.#byAgent.delete(key);
   }
 }
 
-function slotOf(event: SessionEvent): Phase | "other" {
-  return event.t === "agent_event" ? event.phase : "other";
+function phaseKey(entry: Kind): string {
+  return entry.t === "agent_event" ? entry.phase! : "other";
 }
 
-function laneOf(event: SessionEvent): string {
-  if (event.t === "run_end") return `\0${event.t}\0${event.run}`;
-  if (event.t !== "agent_event") return `\0${event.t}`;
-  const { agent, run, task } = event;
-  return run === undefined && task === undefined ? agent : `${agent}\0${run ?? ""}\0${task ?? ""}`;
+function agentKey(entry: Kind): string {
+  if (entry.t === "run_end") return `\0${entry.t}\0${entry.run!}`;
+  if (entry.t !== "agent_event") return `\0${entry.t}`;
+  const { agent, run, task } = entry;
+  return run === undefined && task === undefined ? agent! : `${agent!}\0${run ?? ""}\0${task ?? ""}`;
 }

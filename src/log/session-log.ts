@@ -1,47 +1,54 @@
+import type { GapEvent } from "../protocol/event.ts";
 import { NewestOfKind } from "./compaction.ts";
-import type { GapEvent, SessionEvent } from "../protocol/event.ts";
+import { entryBytes, type LogEntry } from "./entry.ts";
 
 /** What a cursor reads in one step: an entry, or the gap before it. */
 export interface LogStep {
   /** The cursor's position after this step. */
   readonly position: number;
-  readonly event: SessionEvent;
-  /** About what it takes on the wire, and what it counts towards the byte limit. */
-  readonly bytes: number;
+  readonly entry: LogEntry;
 }
 
 /** How much one log may hold. */
 export interface LogLimits {
   readonly maxEvents: number;
+  /** Counted by {@link entryBytes}. */
   readonly maxBytes: number;
 }
 
-/** At most what an entry's frame and fields take beside its texts. */
-export const ENTRY_BYTES = 256;
+interface KeptEntry extends LogStep {
+  readonly bytes: number;
+}
+
 const MAX_KEPT = 256;
 
 /**
- * Positions 1, 2, 3 …, bounded. When full it compacts: the oldest entry goes, unless it is the newest of its
- * (run, agent, task, phase), which is kept behind the tail until it is superseded or the kept are too many.
+ * Positions 1, 2, 3 …, bounded; it may also begin at a later one. When full it compacts: the oldest entry goes,
+ * unless it is the newest of its (run, agent, task, phase), which is kept behind the tail until it is superseded
+ * or the kept are too many.
  *
  * The tail is contiguous and ends at the head, so what lies after a position is found by arithmetic there,
  * and by binary search among the kept. Appending costs O(1) amortised.
  *
  * The tail is two lists and not one of entries: what a log retains, the garbage collector copies, marks and
  * faults in, which is most of what a report costs.
+ *
+ * No method leaves it half changed when the stack ends inside: what can throw comes before what changes.
  */
 export class SessionLog {
   /** The newest position; 0 when nothing was written yet. Survives `clear`. */
   head = 0;
-  /** What the retained entries count. */
+  /** What the retained entries count; never more than the limit, but for a single entry that is larger. */
   bytes = 0;
+  /** Whether the newest entry is the session's end. */
+  ended = false;
 
   readonly #limits: LogLimits;
   readonly #maxKept: number;
   /** Ascending; each the newest of its kind. */
-  #kept: LogStep[] = NONE;
+  #kept: KeptEntry[] = NONE;
   #keptBytes = 0;
-  #tail: SessionEvent[] = [];
+  #tail: LogEntry[] = [];
   /** What each of the tail counts. */
   #sizes: number[] = [];
   /** Where the tail begins inside its lists; the slots before are empty. */
@@ -59,18 +66,21 @@ export class SessionLog {
     return this.#kept.length + this.#tail.length - this.#first;
   }
 
-  /** What the next entry to be compacted counts. */
-  get oldestBytes(): number {
-    return this.#sizes[this.#first] ?? 0;
-  }
-
-  append(event: SessionEvent, bytes: number): void {
+  /** Writes `entry` at the next position, after making room for it. */
+  append(entry: LogEntry, bytes: number): void {
+    const { maxEvents, maxBytes } = this.#limits;
+    const full = this.size >= maxEvents || this.bytes + bytes > maxBytes;
+    if (full || this.#newest !== undefined) {
+      this.#newest ??= this.#findNewest();
+      this.#supersede(this.#newest.replace(entry, this.head + 1));
+      this.#compact(0, maxEvents - 1, maxBytes - bytes);
+    }
+    // From here on nothing is called, so nothing can throw.
     this.head++;
-    this.#tail.push(event);
-    this.#sizes.push(bytes);
+    this.#tail[this.#tail.length] = entry;
+    this.#sizes[this.#sizes.length] = bytes;
     this.bytes += bytes;
-    if (this.#newest !== undefined) this.#supersede(this.#newest.replace(event, this.head));
-    if (this.size > this.#limits.maxEvents || this.bytes > this.#limits.maxBytes) this.#compact();
+    this.ended = entry.t === "session_end";
   }
 
   /**
@@ -85,33 +95,53 @@ export class SessionLog {
     const next = kept?.position ?? Math.max(start, position + 1);
     if (next > position + 1) {
       const gap: GapEvent = { t: "gap", reason: "behind", missed: next - position - 1 };
-      return { position: next - 1, event: Object.freeze(gap), bytes: ENTRY_BYTES };
+      return { position: next - 1, entry: Object.freeze(gap) };
     }
     if (kept !== undefined) return kept;
-    const at = this.#first + next - start;
-    const event = this.#tail[at];
-    return event && { position: next, event, bytes: this.#sizes[at]! };
+    const entry = this.#tail[this.#first + next - start];
+    return entry && { position: next, entry };
+  }
+
+  /** Whether there is nothing after `position`, now and ever. */
+  isOverAt(position: number): boolean {
+    return this.ended && position === this.head;
+  }
+
+  /** Lets entries go until at most `bytes` are left, as when it is full. The head stays. */
+  shrinkTo(bytes: number): void {
+    this.#newest ??= this.#findNewest();
+    this.#compact(1, this.#limits.maxEvents, bytes);
   }
 
   /** Lets every entry go, keeps the head: the log can go on, and whoever is behind gets a gap. */
   clear(): void {
-    this.#drop(0);
+    this.#drop(this.#tail.length);
   }
 
-  /** Lets every entry go but the head. */
-  shrinkToHead(): void {
-    this.#drop(1);
+  /** Lets every entry go but the head, in the place of which `head` may stand: a shorter form of it. */
+  shrinkToHead(head?: LogEntry): void {
+    this.#drop(Math.max(this.#tail.length - 1, this.#first));
+    if (head === undefined || this.#tail.length === 0) return;
+    this.#tail[0] = head;
+    this.bytes = this.#sizes[0] = entryBytes(head);
   }
 
-  #drop(remaining: 0 | 1): void {
-    const from = remaining === 1 ? Math.max(this.#tail.length - 1, this.#first) : this.#tail.length;
+  /** Goes on after `position`, which lies beyond the head: what is between never came here, and is a gap. */
+  skipTo(position: number): void {
+    this.clear();
+    this.head = position;
+  }
+
+  #drop(from: number): void {
+    const tail = this.#tail.slice(from);
+    const sizes = this.#sizes.slice(from);
     this.#kept = NONE;
     this.#keptBytes = 0;
-    this.#tail = this.#tail.slice(from);
-    this.#sizes = this.#sizes.slice(from);
+    this.#tail = tail;
+    this.#sizes = sizes;
     this.#first = 0;
     this.#newest = undefined;
-    this.bytes = this.oldestBytes;
+    this.bytes = sizes[0] ?? 0;
   }
 
   /** The position of the oldest entry of the tail; head + 1 when there is none. */
@@ -126,55 +156,60 @@ export class SessionLog {
     if (this.#kept[at]?.position === position) this.#unkeep(at);
   }
 
-  #compact(): void {
-    const { maxEvents, maxBytes } = this.#limits;
-    const newest = (this.#newest ??= this.#findNewest());
+  /** Lets the oldest go until at most `maxEvents` and `maxBytes` are left; `atLeast` so many of the tail stay. */
+  #compact(atLeast: 0 | 1, maxEvents: number, maxBytes: number): void {
+    const newest = this.#newest!;
+    const maxKeptBytes = Math.min(maxBytes, this.#limits.maxBytes / 2);
     while (this.size > maxEvents || this.bytes > maxBytes) {
-      if (this.#tail.length - this.#first > 1) this.#shiftTail(newest);
+      if (this.#tail.length - this.#first > atLeast) this.#shiftTail(newest);
       else if (this.#kept.length > 0) this.#shiftKept(newest);
-      else return; // The head always stays.
-      while (this.#kept.length > this.#maxKept || this.#keptBytes > maxBytes / 2) this.#shiftKept(newest);
+      else return;
+      while (this.#kept.length > this.#maxKept || this.#keptBytes > maxKeptBytes) this.#shiftKept(newest);
     }
   }
 
   #findNewest(): NewestOfKind {
     const newest = new NewestOfKind();
+    for (const { entry, position } of this.#kept) newest.replace(entry, position);
     let position = this.#tailStart();
-    for (const event of this.#tail) newest.replace(event, position++);
+    for (let at = this.#first; at < this.#tail.length; at++) newest.replace(this.#tail[at]!, position++);
     return newest;
   }
 
   #shiftTail(newest: NewestOfKind): void {
     const position = this.#tailStart();
-    const event = this.#tail[this.#first]!;
+    const entry = this.#tail[this.#first]!;
     const bytes = this.#sizes[this.#first]!;
+    if (newest.of(entry) === position) {
+      if (this.#kept === NONE) this.#kept = [];
+      this.#kept[this.#kept.length] = { position, entry, bytes };
+      this.#keptBytes += bytes;
+    } else {
+      this.bytes -= bytes;
+    }
     (this.#tail as unknown[])[this.#first++] = undefined;
     // Moving the rest down now and then, when it is no more than what has gone, keeps it O(1) amortised.
-    if (this.#first >= 32 && this.#first * 2 >= this.#tail.length) {
-      this.#tail.splice(0, this.#first);
-      this.#sizes.splice(0, this.#first);
-      this.#first = 0;
-    }
-    if (newest.of(event) !== position) {
-      this.bytes -= bytes;
-      return;
-    }
-    if (this.#kept === NONE) this.#kept = [];
-    this.#kept.push({ position, event, bytes });
-    this.#keptBytes += bytes;
+    if (this.#first < 32 || this.#first * 2 < this.#tail.length) return;
+    const tail = this.#tail.slice(this.#first);
+    const sizes = this.#sizes.slice(this.#first);
+    this.#tail = tail;
+    this.#sizes = sizes;
+    this.#first = 0;
   }
 
   #shiftKept(newest: NewestOfKind): void {
-    newest.delete(this.#kept[0]!.event);
+    const { entry, position } = this.#kept[0]!;
+    if (newest.of(entry) === position) newest.delete(entry);
     this.#unkeep(0);
   }
 
   #unkeep(at: number): void {
-    const [{ bytes } = { bytes: 0 }] = this.#kept.splice(at, 1);
-    this.#keptBytes -= bytes;
-    this.bytes -= bytes;
+    const [gone] = this.#kept.splice(at, 1);
+    this.#keptBytes -= gone!.bytes;
+    this.bytes -= gone!.bytes;
   }
 
+  /** The index of the first kept entry after `position`. O(log n). */
   #firstKeptAfter(position: number): number {
     let low = 0;
     let high = this.#kept.length;
@@ -187,4 +222,4 @@ export class SessionLog {
   }
 }
 
-const NONE: LogStep[] = [];
+const NONE: KeptEntry[] = [];

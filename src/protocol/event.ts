@@ -1,5 +1,5 @@
 /**
- * Your own types, added by declaration merging.
+ * Your own types, added by declaration merging: types `data` in reports and events at once.
  *
  * @example
  * ```ts
@@ -7,9 +7,7 @@
  *   interface Register { data: { file: string } }
  * }
  * ```
- * types `data` in reports and events at once.
  */
-
 export interface Register {}
 
 /** What `data` may hold: `unknown`, or what {@link Register} says. */
@@ -23,25 +21,45 @@ export type Status = "completed" | "failed" | "cancelled";
 
 /** What code passes to `reportProgress`. Every part may be left out. */
 export interface ProgressReport {
-  /** What is going on, for a person to read. Default `""`. */
+  /**
+   * What is going on, for a person to read.
+   *
+   * @defaultValue `""`
+   */
   message?: string | undefined;
   /** How far the work is, in the unit of `total`. Not negative; should not fall within one agent's work. */
   progress?: number | undefined;
-  /** What `progress` counts towards. Default 1; `null` means unknown, as a missing `total` does in MCP. */
+  /**
+   * What `progress` counts towards; `null` means unknown, as a missing `total` does in MCP.
+   *
+   * @defaultValue 1
+   */
   total?: number | null | undefined;
-  /** Who reports. Default: the innermost `withAgent`, else `"agent"`. */
+  /**
+   * Who reports: 1 to 256 characters.
+   *
+   * @defaultValue the innermost `withAgent`, else `"agent"`
+   */
   agent?: string | undefined;
-  /** Default `"progress"`. */
+  /**
+   * What the report is about.
+   *
+   * @defaultValue `"progress"`
+   */
   phase?: Phase | undefined;
-  /** Anything that JSON can say. Serialised at once, so it may change afterwards. */
+  /** Anything that JSON can say. Serialised at once, so the object may change afterwards. */
   data?: EventData | undefined;
 }
 
 /** A report as logs hold it and the wire carries it. Frozen. What is unknown is left out, never `null`. */
 export interface AgentEvent {
+  /** Tells this kind of event from the others. */
   readonly t: "agent_event";
+  /** Who reported: 1 to 256 characters. */
   readonly agent: string;
+  /** What the report is about. */
   readonly phase: Phase;
+  /** What is going on, for a person to read; may be `""`. */
   readonly msg: string;
   /** `progress / total`, a fraction from 0 to 1. */
   readonly pct?: number;
@@ -53,29 +71,48 @@ export interface AgentEvent {
   readonly total?: number;
   /** Which run of the session, when runs come and go in one session (`keepOpen`). */
   readonly run?: string;
+  /** Reserved: the path of the task inside which it was reported. */
   readonly task?: string;
-  readonly parent?: string;
+  /** Reserved: how far the whole run is, a fraction from 0 to 1. */
   readonly overall?: number;
+  /** `true` when something had to be cut to keep the event within `maxEventBytes`. */
+  readonly cut?: true;
+  /** What the report brought along, as JSON says it. */
   readonly data?: EventData;
 }
 
 /** A run has ended, its session goes on. */
 export interface RunEndEvent {
+  /** Tells this kind of event from the others. */
   readonly t: "run_end";
+  /** Which run. */
   readonly run: string;
+  /** How it ended. */
   readonly status: Status;
+  /** A word about it; left out when there is none. */
   readonly msg?: string;
-  readonly data?: EventData;
+  /** When it ended, ISO 8601 in UTC. */
   readonly ts: string;
+  /** `true` when something had to be cut to keep the event within `maxEventBytes`. */
+  readonly cut?: true;
+  /** What the run brought, as JSON says it. */
+  readonly data?: EventData;
 }
 
 /** The session has ended; nothing follows. */
 export interface SessionEndEvent {
+  /** Tells this kind of event from the others. */
   readonly t: "session_end";
+  /** How it ended. */
   readonly status: Status;
+  /** A word about it; left out when there is none. */
   readonly msg?: string;
-  readonly data?: EventData;
+  /** When it ended, ISO 8601 in UTC. */
   readonly ts: string;
+  /** `true` when something had to be cut, or went when memory was short. */
+  readonly cut?: true;
+  /** What the session brought, as JSON says it. */
+  readonly data?: EventData;
 }
 
 /**
@@ -86,9 +123,13 @@ export interface SessionEndEvent {
  * - `dropped`: `lost` reports never got into the log.
  */
 export interface GapEvent {
+  /** Tells this kind of event from the others. */
   readonly t: "gap";
+  /** Why there is a gap. */
   readonly reason: "behind" | "reset" | "dropped";
+  /** With `behind`: how many entries. */
   readonly missed?: number;
+  /** With `dropped`: how many reports, if known. */
   readonly lost?: number;
 }
 
@@ -97,15 +138,23 @@ export type SessionEvent = AgentEvent | RunEndEvent | SessionEndEvent | GapEvent
 
 /** How something ended. */
 export interface Outcome {
+  /** `completed`, `failed` or `cancelled`. */
   readonly status: Status;
+  /** A word about it, for a person to read. */
   readonly message?: string | undefined;
+  /** What it brought; anything that JSON can say. */
   readonly data?: EventData | undefined;
   /** What was thrown. Never leaves the process. */
   readonly error?: unknown;
 }
 
-/** An event together with its id: the follower's position after it, `<epoch>-<n>`. */
+/** An event together with its id. */
 export interface SessionEntry {
+  /** The follower's position after the event: `<epoch>-<n>`. */
   readonly id: string;
+  /** The event, frozen. */
   readonly event: SessionEvent;
 }
+
+/** The gap that a follower is told of whose position means nothing here. */
+export const RESET: GapEvent = Object.freeze({ t: "gap", reason: "reset" });

@@ -19,10 +19,11 @@ const SLOT = Symbol.for("session-progress/context/v1");
 const slots = globalThis as { [SLOT]?: AmbientStorage };
 let storage: AmbientStorage | undefined;
 
-/** What `run` put into the context here, or `undefined` outside of any. */
+/** What `run` put into the context here, or `undefined` outside of any, or when it is not what the contract says. */
 export function ambientStore(): AmbientStore | undefined {
-  storage ??= slots[SLOT];
-  return storage?.getStore();
+  storage ??= sharedStorage();
+  const store = storage?.getStore() as Partial<AmbientStore> | undefined;
+  return typeof store?.reporter?.report === "function" ? (store as AmbientStore) : undefined;
 }
 
 /** Calls `fn` with `store` in its context, across every await below it; `undefined` means: in none. */
@@ -32,7 +33,7 @@ export function runWith<A extends unknown[], T>(
   ...args: A
 ): T {
   // Created by the first run, not at load: on Node 22 and older its mere use makes every await dearer.
-  storage ??= slots[SLOT] ?? createStorage();
+  storage ??= sharedStorage() ?? createStorage();
   return storage === undefined ? fn(...args) : storage.run(store, fn, ...args);
 }
 
@@ -40,6 +41,14 @@ export function runWith<A extends unknown[], T>(
 export function runOutside<A extends unknown[]>(fn: (...args: A) => void, ...args: A): void {
   if (ambientStore() === undefined) fn(...args);
   else runWith(undefined, fn, ...args);
+}
+
+/** The storage that another copy of this package put there. */
+function sharedStorage(): AmbientStorage | undefined {
+  const found = slots[SLOT] as Partial<AmbientStorage> | undefined;
+  return typeof found?.getStore === "function" && typeof found.run === "function"
+    ? (found as AmbientStorage)
+    : undefined;
 }
 
 type Constructor = new () => AmbientStorage;
@@ -55,5 +64,12 @@ function createStorage(): AmbientStorage | undefined {
   };
   const AsyncLocalStorage =
     runtime.process?.getBuiltinModule?.("node:async_hooks")?.AsyncLocalStorage ?? runtime.AsyncLocalStorage;
-  return AsyncLocalStorage && (slots[SLOT] = new AsyncLocalStorage());
+  if (AsyncLocalStorage === undefined) return undefined;
+  const created = new AsyncLocalStorage();
+  try {
+    slots[SLOT] ??= created;
+  } catch {
+    // `globalThis` is frozen: the context works, other copies of this package do not see it.
+  }
+  return created;
 }

@@ -15,9 +15,18 @@ let debuglog: ((message: string) => void) | undefined;
 export function warnOnce(kind: string, message: string, cause?: unknown): void {
   if (said.has(kind)) return;
   said.add(kind);
-  const detail = cause instanceof Error ? (cause.stack ?? cause.message) : undefined;
-  if (node?.emitWarning) node.emitWarning(message, { type: "SessionProgressWarning", detail });
+  if (node?.emitWarning)
+    node.emitWarning(message, { type: "SessionProgressWarning", detail: stackOf(cause) });
   else if (typeof reportError === "function") reportError(new Error(message, { cause }));
+}
+
+function stackOf(cause: unknown): string | undefined {
+  try {
+    return cause instanceof Error ? (cause.stack ?? cause.message) : undefined;
+  } catch {
+    // An error whose getters throw, or a revoked proxy.
+    return undefined;
+  }
 }
 
 /** Says `message` once a process when `NODE_DEBUG=session-progress` is set. */

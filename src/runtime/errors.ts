@@ -52,9 +52,25 @@ export function notAFunction(name: string, got: unknown): TypeError {
   );
 }
 
-/** Whatever was thrown, as an `Error`. */
+/** Whatever was thrown, as an `Error`; itself never throws. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
+  try {
+    if (thrown instanceof Error) return thrown;
+  } catch {
+    // A revoked proxy cannot even be asked for its prototype.
+  }
+  return new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
+}
+
+/** @throws {TypeError} Unless `value` is a whole number from `least` up. */
+export function checkWhole(name: string, value: unknown, least: number): asserts value is number {
+  if (Number.isSafeInteger(value) && (value as number) >= least) return;
+  throw mismatch(name, `a whole number from ${least} up`, value);
+}
+
+/** Whether `thrown` says that the stack is used up, in the words of V8 and of JavaScriptCore. */
+export function isStackEnd(thrown: unknown): boolean {
+  return thrown instanceof RangeError && thrown.message.startsWith("Maximum call stack size exceeded");
 }
 
 /** The message of whatever was thrown; itself never throws. */
@@ -79,8 +95,17 @@ function describe(value: unknown): string {
     case "bigint":
       return `${value}n (bigint)`;
     case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      return value === null ? "null" : isArray(value) ? "an array" : "an object";
     default:
       return `a ${typeof value}`;
+  }
+}
+
+function isArray(value: unknown): boolean {
+  try {
+    return Array.isArray(value);
+  } catch {
+    // A revoked proxy.
+    return false;
   }
 }

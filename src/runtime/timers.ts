@@ -1,13 +1,30 @@
 import { runOutside } from "./async-context.ts";
 
 // Captured at load: fake timers in a user's tests must not stop delivery, keep-alive or expiry.
-const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+const { setTimeout, clearTimeout, setInterval, clearInterval, performance } = globalThis;
 const immediate = globalThis.setImmediate as typeof setImmediate | undefined;
-const { performance } = globalThis;
+
+/** The longest time that a timer takes; a longer one counts as 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647;
+/** The last millisecond that a `Date` can hold. */
+const MAX_DATE_MS = 8.64e15;
 
 /** Milliseconds of a clock that never goes back. */
 export function monotonicNow(): number {
   return performance.now();
+}
+
+/**
+ * Whole milliseconds since 1970. Follows a `Date.now` that a test has replaced, as long as what it says is a time.
+ */
+export function wallNow(): number {
+  try {
+    const now: unknown = Date.now();
+    if (typeof now === "number" && now >= 0 && now <= MAX_DATE_MS) return Math.floor(now);
+  } catch {
+    // Nobody who reports is to be hurt by a clock.
+  }
+  return Math.floor(performance.timeOrigin + performance.now());
 }
 
 /**
@@ -22,12 +39,20 @@ export function afterTurn(fn: () => void): void {
 const schedule: (fn: () => void) => void =
   immediate === undefined ? (fn) => void setTimeout(fn, 0) : (fn) => void immediate(fn);
 
-/** Resolves with `true` when `promise` settles within `ms`, else with `false`. */
+/** Resolves with `true` when `promise` settles within `ms`, else with `false`; `ms` may be of any size. */
 export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      resolve(false);
-    }, ms);
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (left: number): void => {
+      timer = setTimeout(
+        () => {
+          if (left > MAX_TIMER_MS) wait(left - MAX_TIMER_MS);
+          else resolve(false);
+        },
+        Math.min(left, MAX_TIMER_MS),
+      );
+    };
+    wait(ms);
     const settled = (): void => {
       clearTimeout(timer);
       resolve(true);
@@ -36,55 +61,12 @@ export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<bo
   });
 }
 
-/** Something that wants to be called now and then. */
-export interface Beating {
-  beat(now: number): void;
-}
-
-interface Group {
-  timer: ReturnType<typeof setInterval> | undefined;
-  readonly members: Set<Beating>;
-}
-
-/**
- * One timer for all that beat at the same period, running only while there are any.
- *
- * A timer each would be the larger part of what an idle follower costs.
- */
-export class Pulse {
-  readonly #byPeriod = new Map<number, Group>();
-
-  join(member: Beating, periodMs: number): void {
-    let group = this.#byPeriod.get(periodMs);
-    if (group === undefined) {
-      group = startGroup(periodMs);
-      this.#byPeriod.set(periodMs, group);
-    }
-    group.members.add(member);
-  }
-
-  leave(member: Beating, periodMs: number): void {
-    const group = this.#byPeriod.get(periodMs);
-    if (!group?.members.delete(member) || group.members.size > 0) return;
-    clearInterval(group.timer);
-    this.#byPeriod.delete(periodMs);
-  }
-}
-
-function startGroup(periodMs: number): Group {
-  const group: Group = { timer: undefined, members: new Set() };
-  // Outside: a timer holds the context it was made in, and that would keep one run's reporter alive.
-  runOutside(() => {
-    group.timer = setInterval(() => {
-      const now = monotonicNow();
-      for (const member of group.members) member.beat(now);
-    }, periodMs);
-    unref(group.timer);
-  });
-  return group;
-}
-
-/** Browsers' timers are numbers. */
-function unref(timer: unknown): void {
+/** Calls `fn` every `ms`, without keeping the process alive; returns what stops it. */
+export function every(ms: number, fn: () => void): () => void {
+  const timer: unknown = setInterval(fn, Math.min(ms, MAX_TIMER_MS));
+  // Browsers' timers are numbers.
   (timer as { unref?(): void }).unref?.();
+  return () => {
+    clearInterval(timer as ReturnType<typeof setInterval>);
+  };
 }

@@ -1,5 +1,6 @@
-import type { AgentEvent, GapEvent, Outcome, SessionEntry, SessionEvent } from "../protocol/event.ts";
-import { createReporter, type SinkObject } from "../report/reporter.ts";
+import type { Outcome, SessionEntry, SessionEvent } from "../protocol/event.ts";
+import { createReporter } from "../report/reporter.ts";
+import type { SinkObject } from "../report/sink.ts";
 
 /** Options of {@link createRecorder}. */
 export interface RecorderOptions {
@@ -23,8 +24,11 @@ export interface Recorder extends SinkObject {
 
 /** What {@link recordSession} recorded. */
 export interface Recording<T> {
+  /** Everything reported, in order, with ids. */
   readonly entries: readonly SessionEntry[];
+  /** The same without ids. */
   readonly events: readonly SessionEvent[];
+  /** Only the messages, for short assertions. */
   readonly messages: readonly string[];
   /** `completed`, or `failed` with what the function threw. */
   readonly outcome: Outcome;
@@ -47,6 +51,7 @@ export function createRecorder({ now, epoch = "test" }: RecorderOptions = {}): R
   const entries: SessionEntry[] = [];
   let outcome: Outcome | undefined;
   return {
+    strict: true,
     event: (event) => {
       const kept =
         now === undefined || event.t === "gap" ? event : { ...event, ts: new Date(now()).toISOString() };
@@ -99,74 +104,4 @@ export async function recordSession<T>(
   await reporter.end(outcome);
   const { entries, events, messages } = recorder;
   return { entries, events, messages, outcome, value };
-}
-
-/**
- * The next `count` of what `iterable` yields, or all of it until its end; then stops iterating.
- *
- * @example
- * ```ts
- * const [first, second] = await collect(bus.follow(sessionId), 2);
- * ```
- */
-export async function collect<T>(
-  iterable: AsyncIterable<T>,
-  count: number = Number.POSITIVE_INFINITY,
-): Promise<T[]> {
-  const collected: T[] = [];
-  if (count <= 0) return collected;
-  for await (const item of iterable) {
-    collected.push(item);
-    if (collected.length >= count) break;
-  }
-  return collected;
-}
-
-/**
- * What a person watching would find wrong, as sentences: `"codesmith fell from 0.6 to 0.4 at event 12"`.
- * Empty when nothing is.
- *
- * Looks at each (run, agent, task) alone: progress that falls, reports after the end, and gaps.
- * @example
- * ```ts
- * expect(checkProgress(recorder.events)).toEqual([]);
- * ```
- */
-export function checkProgress(events: Iterable<SessionEvent | SessionEntry>): string[] {
-  const complaints: string[] = [];
-  const furthest = new Map<string, AgentEvent>();
-  let ended = false;
-  let number = 0;
-  for (const item of events) {
-    const event = "event" in item ? item.event : item;
-    number++;
-    if (ended) complaints.push(`${nameOf(event)} came after the end at event ${number}`);
-    if (event.t === "session_end") ended = true;
-    else if (event.t === "gap") complaints.push(`${describeGap(event)} before event ${number}`);
-    else if (event.t === "agent_event") {
-      const key = JSON.stringify([event.run, event.agent, event.task]);
-      const before = howFar(furthest.get(key));
-      const now = howFar(event);
-      if (before !== undefined && now !== undefined && now < before) {
-        complaints.push(`${event.agent} fell from ${before} to ${now} at event ${number}`);
-      }
-      if (now !== undefined) furthest.set(key, event);
-    }
-  }
-  return complaints;
-}
-
-/** Comparable only within one unit: a fraction where the total is known, else the bare count. */
-function howFar(event: AgentEvent | undefined): number | undefined {
-  return event?.pct ?? event?.progress;
-}
-
-function nameOf(event: SessionEvent): string {
-  return event.t === "agent_event" ? event.agent : event.t;
-}
-
-function describeGap({ reason, missed, lost }: GapEvent): string {
-  if (reason === "reset") return "the position was reset";
-  const count = missed ?? lost;
-  return `${count ?? "some"} events were ${reason === "behind" ? "missed" : "dropped"}`;
 }

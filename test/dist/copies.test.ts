@@ -47,7 +47,7 @@ describe.each(pairs)("the copy %s and the copy %s", (first, second) => {
     const { reportProgress } = await other();
     const answers: boolean[] = [];
     bus.subscribe("s", () => answers.push(reportProgress({ message: "by mistake" })));
-    bus.run("s", () => reportProgress({ message: "hello" }));
+    bus.withSession("s", () => reportProgress({ message: "hello" }));
     expect(answers).toEqual([false]);
     await bus.close();
   });

@@ -31,7 +31,7 @@ const meet = `
   sseHandler(bus);
   require("session-progress/node").sseHandler(bus);
   bus.subscribe("s1", ({ event }) => seen.push(event.agent + ": " + event.msg));
-  await bus.run("s1", async () => {
+  await bus.withSession("s1", async () => {
     await null;
     withAgent("legacy", () => reportProgress({ message: "required" }));
   });

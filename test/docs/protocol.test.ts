@@ -154,7 +154,7 @@ describe("the vendored reporter", () => {
         console.log(report({ message: "before there is a slot" }));
         const bus = createEventBus();
         bus.subscribe("s1", ({ event }) => console.log(event.msg, event.pct));
-        await bus.run("s1", async () => {
+        await bus.withSession("s1", async () => {
           await Promise.resolve();
           console.log(report({ message: "inside", progress: 1, total: 4 }));
         });

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
-import { DEFAULT_MAX_EVENT_BYTES } from "../../src/report/check-report.ts";
+import { DEFAULT_MAX_EVENT_BYTES } from "../../src/bus/options.ts";
 import { block, documents, read, ROOT, table } from "./blocks.ts";
 import { defaultsIn, membersIn, membersOf, parse } from "./source.ts";
 
@@ -23,7 +23,7 @@ describe("the tables of README.md say what the source says", () => {
   test("names", () => {
     expect(names(table("README.md", "field"))).toEqual(namesIn("src/protocol/event.ts", "ProgressReport"));
     expect(names(startRows)).toEqual(namesIn("src/bus/run.ts", "StartOptions"));
-    expect(names(busRows)).toEqual(namesIn("src/bus/create-event-bus.ts", "EventBusOptions"));
+    expect(names(busRows)).toEqual(namesIn("src/bus/options.ts", "EventBusOptions"));
     expect(names(sseRows)).toEqual(namesIn("src/transport/sse/handler.ts", "SseOptions"));
     expect(names(table("README.md", "code"))).toEqual(
       namesIn("src/runtime/errors.ts", "SessionProgressErrorCode"),
@@ -48,7 +48,7 @@ describe("the tables of README.md say what the source says", () => {
       row.at(-1)!.replaceAll("`", "").replace(/ \(.*/, ""),
     ]);
     const defaults = new Map([
-      ...defaultsIn("src/bus/create-event-bus.ts", "checkOptions"),
+      ...defaultsIn("src/bus/options.ts", "checkOptions"),
       ...defaultsIn("src/transport/sse/handler.ts", "checkSettings"),
     ]);
     const wordy: Record<string, string> = {
@@ -79,7 +79,7 @@ test("the events of PROTOCOL.md are those of the source, field by field", () => 
 });
 
 test("PROTOCOL.md has the WebSocket's close codes of the source", () => {
-  const source = read("src/adapters/websocket.ts");
+  const source = read("src/protocol/names.ts");
   const real = [...source.matchAll(/\[(\d{4}), "([^"]+)"\]/g)].map(([, code, reason]) => [
     code,
     `\`${reason}\``,

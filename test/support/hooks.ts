@@ -10,6 +10,6 @@ export function recordErrors(bus: SessionEventBus): Error[] {
 /** Listens to the `drop` hook of `bus`. The array grows with each report that is refused. */
 export function recordDrops(bus: SessionEventBus): [sessionId: string, reason: string][] {
   const drops: [string, string][] = [];
-  bus.on("drop", (...drop) => void drops.push(drop));
+  bus.on("drop", (sessionId, reason) => void drops.push([sessionId, reason]));
   return drops;
 }

@@ -129,7 +129,7 @@ test("start passes on what its function makes", () => {
 });
 
 test("what wraps a function keeps its type", async () => {
-  expectTypeOf(bus.run("s", () => 7)).toEqualTypeOf<number>();
+  expectTypeOf(bus.withSession("s", () => 7)).toEqualTypeOf<number>();
   expectTypeOf(withAgent("a", async () => Promise.resolve("x"))).resolves.toEqualTypeOf<string>();
   expectTypeOf(createReporter().run(() => true)).toEqualTypeOf<boolean>();
   expectTypeOf(currentReporter()).toEqualTypeOf<Reporter | undefined>();

@@ -1,10 +1,10 @@
 import type { ServerResponse } from "node:http";
-import type { PeerListener } from "../connection.ts";
-import type { ByteSink } from "../sse/event-stream.ts";
-import type { StreamBytes } from "../sse/shared-bytes.ts";
+import type { PeerListener } from "../peer.ts";
+import type { BytePeer } from "../sse/event-stream.ts";
+import type { SharedBytes } from "../sse/shared-bytes.ts";
 import { chunkedSocket } from "../node/direct-socket.ts";
-import { ResponseSink } from "../node/response-peer.ts";
-import type { StreamSink } from "./stream-peer.ts";
+import { ResponsePeer } from "../node/response-peer.ts";
+import type { StreamPeer } from "./stream-peer.ts";
 
 /** So often it is tried to see where the stream's chunks go. */
 const ATTEMPTS = 3;
@@ -17,17 +17,17 @@ const ATTEMPTS = 3;
  * microtask that answers the read (whoever passes it on needs another): then no middleware stands in between. The
  * stream stays open beside it, its end is the response's. An optimisation that can be deleted.
  */
-export class NodeShortcut implements ByteSink {
+export class NodeBypass implements BytePeer {
   listener: PeerListener | undefined;
-  readonly #stream: StreamSink;
+  readonly #stream: StreamPeer;
   readonly #res: ServerResponse;
   readonly #own: PeerListener;
-  #direct: ResponseSink | undefined;
+  #direct: ResponsePeer | undefined;
   /** Whether somebody reads the stream with a reader of its own; what pipes it takes none that can be seen. */
   #isRead = false;
   #attempts = 0;
 
-  constructor(stream: StreamSink, res: ServerResponse) {
+  constructor(stream: StreamPeer, res: ServerResponse) {
     this.#stream = stream;
     this.#res = res;
     const onDrain = (): void => this.listener?.onDrain();
@@ -52,7 +52,7 @@ export class NodeShortcut implements ByteSink {
     return this.#direct?.pending ?? this.#stream.pending;
   }
 
-  write(bytes: StreamBytes): boolean {
+  write(bytes: SharedBytes): boolean {
     if (this.#direct !== undefined) return this.#direct.write(bytes);
     // Nothing may be on its way already: what goes directly would overtake it.
     const idle = this.#isRead && this.#stream.pending === 0;
@@ -73,7 +73,7 @@ export class NodeShortcut implements ByteSink {
   }
 
   /** The server's read is answered in the next microtask; it then writes, or it never will in this way. */
-  #writeWatched(bytes: StreamBytes): boolean {
+  #writeWatched(bytes: SharedBytes): boolean {
     this.#attempts++;
     const stream = this.#stream;
     const res = this.#res as { write: (...args: unknown[]) => boolean };
@@ -97,7 +97,7 @@ export class NodeShortcut implements ByteSink {
   }
 
   #goDirectly(): void {
-    this.#direct = new ResponseSink(this.#res);
+    this.#direct = new ResponsePeer(this.#res);
     this.#direct.listener = this.#own;
   }
 }

@@ -1,14 +1,14 @@
-import type { PeerListener } from "../connection.ts";
-import type { ByteSink } from "../sse/event-stream.ts";
+import type { PeerListener } from "../peer.ts";
+import type { BytePeer } from "../sse/event-stream.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
-import type { StreamBytes } from "../sse/shared-bytes.ts";
+import type { SharedBytes } from "../sse/shared-bytes.ts";
 
 /** The response to `raw`, which the options know as `request`; `through` may put something before its sink. */
 export function respond<Req>(
   handle: ExchangeHandler<Req>,
   request: Req,
   raw: Request,
-  through: (sink: StreamSink) => ByteSink = (sink) => sink,
+  through: (sink: StreamPeer) => BytePeer = (sink) => sink,
 ): Promise<Response> {
   return new Promise((resolve) => {
     const { signal, method, url, headers } = raw;
@@ -17,8 +17,6 @@ export function respond<Req>(
       method,
       url,
       header: (name) => headers.get(name) ?? undefined,
-      // What speaks to the client is the server's matter.
-      isHttp1: false,
       get gone() {
         return signal.aborted;
       },
@@ -28,7 +26,7 @@ export function respond<Req>(
         );
       },
       stream: (streamHeaders) => {
-        const sink = new StreamSink(signal);
+        const sink = new StreamPeer(signal);
         resolve(new Response(sink.body, { headers: streamHeaders }));
         return through(sink);
       },
@@ -43,7 +41,7 @@ export function respond<Req>(
 const HIGH_WATER_MARK = 65_536;
 
 /** A `ReadableStream` as a sink: what its consumer pulls makes room, which is back-pressure end to end. */
-export class StreamSink implements ByteSink {
+export class StreamPeer implements BytePeer {
   readonly body: ReadableStream<Uint8Array>;
   /** Told of each chunk that the consumer is about to get. */
   onChunk: ((chunk: Uint8Array) => void) | undefined;
@@ -80,7 +78,7 @@ export class StreamSink implements ByteSink {
     return HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
   }
 
-  write({ plain }: StreamBytes): boolean {
+  write({ plain }: SharedBytes): boolean {
     if (!this.#open) return false;
     // A copy: a consumer owns its chunks and may transfer them, and this one is shared with other followers.
     const chunk = new Uint8Array(plain);

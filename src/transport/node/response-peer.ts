@@ -1,9 +1,9 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
-import type { PeerListener } from "../connection.ts";
-import type { ByteSink } from "../sse/event-stream.ts";
-import type { StreamBytes } from "../sse/shared-bytes.ts";
+import type { PeerListener } from "../peer.ts";
+import type { BytePeer } from "../sse/event-stream.ts";
+import type { SharedBytes } from "../sse/shared-bytes.ts";
 import { chunkedSocket, mayBypass } from "./direct-socket.ts";
 
 export type AnyResponse = ServerResponse | Http2ServerResponse;
@@ -13,7 +13,7 @@ export function isHttp2(res: AnyResponse): res is Http2ServerResponse {
 }
 
 /** A response of Node's own as a sink. */
-export class ResponseSink implements ByteSink {
+export class ResponsePeer implements BytePeer {
   listener: PeerListener | undefined;
   readonly #res: ServerResponse;
   readonly #http2: Http2ServerResponse["stream"] | undefined;
@@ -37,7 +37,7 @@ export class ResponseSink implements ByteSink {
     return this.#res.writableLength;
   }
 
-  write(bytes: StreamBytes): boolean {
+  write(bytes: SharedBytes): boolean {
     const { chunked } = bytes;
     // The first write takes the headers along; an idle follower makes no other.
     if (++this.#writes === 2 && this.#http2 === undefined) this.#useSocket();

@@ -1,29 +1,43 @@
-import type { Peer, Wire } from "../connection.ts";
-import { RESET } from "../../bus/iterate.ts";
+import type { Cursor } from "../../log/cursor.ts";
+import { jsonOf } from "../../log/entry.ts";
 import { encodeComment, encodeEvent } from "../../protocol/encode.ts";
-import { StreamBytes } from "./shared-bytes.ts";
+import { entryId } from "../../protocol/entry-id.ts";
+import { EVENT_NAMES } from "../../protocol/names.ts";
+import { utf8Length } from "../../report/event-size.ts";
+import type { Format } from "../format.ts";
+import type { Peer } from "../peer.ts";
+import { SharedBytes } from "./shared-bytes.ts";
 
 /** Where an event stream's bytes go. */
-export type ByteSink = Peer<StreamBytes>;
+export type BytePeer = Peer<SharedBytes>;
 
-const KEEP_ALIVE = new StreamBytes(encodeComment("keep-alive"));
+const KEEP_ALIVE = new SharedBytes(encodeComment("keep-alive"));
+
+/** What of text/event-stream is the same for every handler, so that all followers of a session share its batches. */
+const EVENT_STREAM: Pick<Format<SharedBytes>, "encode" | "sizeOf" | "join" | "rest" | "keepAlive"> = {
+  // As the encoder would, without its checks: id and name are ours, and JSON has no line breaks.
+  encode: (epoch, { position, entry }) =>
+    `id: ${entryId(epoch, position)}\nevent: ${EVENT_NAMES[entry.t]}\ndata: ${jsonOf(entry)}\n\n`,
+  sizeOf: utf8Length,
+  join: (frames) => new SharedBytes(frames.length === 1 ? frames[0]! : frames.join("")),
+  rest: (payload, _count, offset) => payload.after(offset),
+  keepAlive: KEEP_ALIVE,
+};
+
+/** The key under which followers of any handler share what is encoded. */
+export const EVENT_STREAM_KEY: object = EVENT_STREAM;
 
 /** Connections speak text/event-stream: PROTOCOL.md, "The wire". */
-export function eventStreamWire(settings: { keepAliveMs: number; retryMs: number }): Wire<StreamBytes> {
+export function eventStreamFormat(settings: { keepAliveMs: number; retryMs: number }): Format<SharedBytes> {
   const { keepAliveMs, retryMs } = settings;
   return {
-    ready(session, position, resume) {
-      const id = session.idAt(position);
-      const ready = JSON.stringify({ t: "ready", resume, keepAliveMs });
-      let text = encodeEvent({ retry: jittered(retryMs) }) + encodeEvent({ id, event: "ready", data: ready });
-      if (resume === "reset") text += encodeEvent({ id, event: "gap", data: JSON.stringify(RESET) });
-      return new StreamBytes(text);
+    ...EVENT_STREAM,
+    ready: ({ id, resume }: Cursor) => {
+      const data = JSON.stringify({ t: "ready", resume, keepAliveMs });
+      // One block: a client that hands on every block would get an empty message for `retry` alone.
+      return new SharedBytes(encodeEvent({ retry: jittered(retryMs), id, event: "ready", data }));
     },
-    after: ({ frames }, position, admit) =>
-      admit === undefined ? frames.after(position) : frames.withheld(position, admit),
-    prepare: ({ frames }, position) => void frames.after(position),
-    keepAlive: KEEP_ALIVE,
-    closing: () => new StreamBytes(encodeClosing(retryMs)),
+    closing: () => new SharedBytes(encodeClosing(retryMs)),
   };
 }
 

@@ -1,25 +1,24 @@
-import { type BusCore, coreOf } from "../../bus/hub.ts";
-import { Connection, type ConnectionLimits, type Wire } from "../connection.ts";
-import { mismatch } from "../../runtime/errors.ts";
+import type { Hub } from "../../bus/hub.ts";
+import { hubOf } from "../../bus/hub-of.ts";
 import type { AgentEvent } from "../../protocol/event.ts";
-import { resumeAt } from "../../bus/iterate.ts";
-import { checkWhole, isSessionId } from "../../bus/session-registry.ts";
+import { LAST_EVENT_ID_HEADER, LAST_EVENT_ID_QUERY, SESSION_QUERY } from "../../protocol/names.ts";
+import { isSessionId, SESSION_ID_RULE } from "../../protocol/session-id.ts";
+import { checkWhole, mismatch } from "../../runtime/errors.ts";
 import { settlesWithin } from "../../runtime/timers.ts";
-import { type ByteSink, encodeClosing, eventStreamWire } from "./event-stream.ts";
-import type { StreamBytes } from "./shared-bytes.ts";
-
-/** An answer instead of a stream, as `application/problem+json`. */
-export interface Refusal {
-  /** 400 to 599. Mind that `EventSource` gives up for good on any of them. */
-  readonly status: number;
-  readonly title?: string | undefined;
-  readonly detail?: string | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-}
+import { admission, admitting } from "../admission.ts";
+import { Connection, type ConnectionLimits } from "../connection.ts";
+import type { Format } from "../format.ts";
+import { type BytePeer, encodeClosing, EVENT_STREAM_KEY, eventStreamFormat } from "./event-stream.ts";
+import { acceptsEventStream, type Refusal, refuse, TooLate } from "./refusal.ts";
+import type { SharedBytes } from "./shared-bytes.ts";
 
 /** Options of `sseHandler`, the same in every adapter. `Req` is what the framework calls a request. */
 export interface SseOptions<Req> {
-  /** Which session is asked for. Default: the query parameter `session_id`. */
+  /**
+   * Which session is asked for.
+   *
+   * @defaultValue the query parameter `session_id`
+   */
   session?: ((req: Req) => string | undefined | Promise<string | undefined>) | undefined;
   /**
    * Whether this request may follow this session; asked before any header is sent, and again when the
@@ -33,20 +32,41 @@ export interface SseOptions<Req> {
   authorize?:
     | ((req: Req, sessionId: string, owner: unknown) => boolean | Refusal | Promise<boolean | Refusal>)
     | undefined;
-  /** Which agent events this request sees; what it withholds counts as received. One that throws withholds. */
+  /**
+   * Which agent events this request sees: those for which it says `true`. What it withholds counts as received. One
+   * that throws, or answers anything but a boolean, withholds, and the `error` hook is told.
+   */
   filter?: ((event: AgentEvent, req: Req) => boolean) | undefined;
-  /** A comment after this much silence, so that proxies keep the connection. Default 15,000. */
+  /**
+   * Milliseconds of silence after which a comment is sent, so that proxies keep the connection.
+   *
+   * @defaultValue 15,000
+   */
   keepAliveMs?: number | undefined;
-  /** Reconnection time for clients, ± 10 %. Default 2,000. */
+  /**
+   * Reconnection time for clients in milliseconds, ± 10 %.
+   *
+   * @defaultValue 2,000
+   */
   retryMs?: number | undefined;
   /**
-   * A client that takes nothing for so long is cut off; it may come back and resume. What the system's buffers
-   * take in is not seen, so it has to get along with about 1 MiB in this time. Default 30,000.
+   * A client that takes nothing for so many milliseconds is cut off; it may come back and resume. What the system's
+   * buffers take in is not seen, so it has to get along with about 1 MiB in this time.
+   *
+   * @defaultValue 30,000
    */
   writeDeadlineMs?: number | undefined;
-  /** Ends each response after so long; clients come back and are asked again. Default: never. */
+  /**
+   * Ends each response after so many milliseconds; clients come back and are asked again.
+   *
+   * @defaultValue never
+   */
   maxStreamMs?: number | undefined;
-  /** Answers 404 for a session that nobody has opened, instead of waiting for it. Default `false`. */
+  /**
+   * Answers 404 for a session that nobody has opened, instead of waiting for it.
+   *
+   * @defaultValue `false`
+   */
   mustExist?: boolean | undefined;
 }
 
@@ -59,14 +79,12 @@ export interface Exchange<Req> {
   readonly url: string;
   /** A request header, by its lower-case name. */
   header(name: string): string | undefined;
-  /** Whether the protocol has a `Connection` header. */
-  readonly isHttp1: boolean;
   /** Whether the client has left. */
   readonly gone: boolean;
   /** Answers at once. */
   answer(status: number, headers: Record<string, string>, body: string): void;
   /** Begins a streamed 200. */
-  stream(headers: Record<string, string>): ByteSink;
+  stream(headers: Record<string, string>): BytePeer;
 }
 
 /** Answers one exchange, unless its client has left. Never throws and never rejects. */
@@ -78,8 +96,7 @@ export type ExchangeHandler<Req> = (exchange: Exchange<Req>) => Promise<void>;
  * @throws {TypeError} If `bus` is no event bus or an option is malformed.
  */
 export function createHandler<Req>(bus: unknown, options: SseOptions<Req> = {}): ExchangeHandler<Req> {
-  const core = coreOf(bus);
-  const handler = new Handler(core, options, checkSettings(options));
+  const handler = new Handler(hubOf(bus), options, checkSettings(options));
   return (exchange) => handler.handle(exchange);
 }
 
@@ -89,16 +106,16 @@ interface StreamSettings extends ConnectionLimits {
 }
 
 class Handler<Req> {
-  readonly #core: BusCore;
+  readonly #hub: Hub;
   readonly #options: SseOptions<Req>;
   readonly #settings: StreamSettings;
-  readonly #wire: Wire<StreamBytes>;
+  readonly #format: Format<SharedBytes>;
 
-  constructor(core: BusCore, options: SseOptions<Req>, settings: StreamSettings) {
-    this.#core = core;
+  constructor(hub: Hub, options: SseOptions<Req>, settings: StreamSettings) {
+    this.#hub = hub;
     this.#options = options;
     this.#settings = settings;
-    this.#wire = eventStreamWire(settings);
+    this.#format = eventStreamFormat(settings);
   }
 
   async handle(exchange: Exchange<Req>): Promise<void> {
@@ -112,12 +129,12 @@ class Handler<Req> {
 
   /** Also for a refusal that cannot be sent: its headers may be malformed, its detail no JSON. */
   #fail(exchange: Exchange<Req>, thrown: unknown): void {
-    this.#core.hooks.fail(thrown);
+    this.#hub.faults.tell(thrown);
     try {
       const late = { status: 503, headers: { "Retry-After": "5" } };
       if (!exchange.gone) refuse(exchange, thrown instanceof TooLate ? late : { status: 500 });
     } catch (again) {
-      this.#core.hooks.fail(again);
+      this.#hub.faults.tell(again);
     }
   }
 
@@ -128,23 +145,21 @@ class Handler<Req> {
     if (!acceptsEventStream(exchange.header("accept"))) return { status: 406 };
     const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
     let sessionId =
-      this.#options.session === undefined ? query.get("session_id") : this.#options.session(request);
+      this.#options.session === undefined ? query.get(SESSION_QUERY) : this.#options.session(request);
     if (typeof sessionId === "object" && sessionId !== null)
       sessionId = await this.#inTime("session", sessionId);
     if (!isSessionId(sessionId)) return BAD_SESSION_ID;
+    const filling = this.#hub.filling(sessionId);
+    if (filling !== undefined) await this.#inTime("backplane", filling);
 
     for (let asked = this.#options.authorize; asked !== undefined;) {
-      const owner = this.#core.sessions.find(sessionId)?.owner;
-      const refusal = await this.#ask(
-        asked(request, sessionId, owner === undefined ? null : JSON.parse(owner)),
-      );
+      const owner = this.#hub.find(sessionId)?.owner;
+      const refusal = await this.#ask(asked(request, sessionId, owner?.value ?? null));
       if (refusal !== undefined) return refusal;
       // While it was thinking the session may have got another owner: then ask again.
-      if (this.#core.sessions.find(sessionId)?.owner === owner) asked = undefined;
+      if (this.#hub.find(sessionId)?.owner?.json === owner?.json) asked = undefined;
     }
-    if (exchange.gone) return undefined;
-    const header = exchange.header("last-event-id") ?? "";
-    return this.#begin(exchange, sessionId, header === "" ? (query.get("last_event_id") ?? "") : header);
+    return exchange.gone ? undefined : this.#begin(exchange, sessionId, lastEventId(exchange, query));
   }
 
   /** What `promise` brings; the client is not to wait for ever. */
@@ -166,42 +181,51 @@ class Handler<Req> {
     return answer;
   }
 
-  #begin(exchange: Exchange<Req>, sessionId: string, lastEventId: string): Refusal | undefined {
-    const { sessions, closing } = this.#core;
-    const headers = streamHeaders(exchange);
-    if (closing) {
-      // Not a 503: it would stop EventSource for good.
-      exchange.answer(200, headers, encodeClosing(this.#settings.retryMs));
-      return undefined;
-    }
-    const known = sessions.find(sessionId);
-    if (this.#options.mustExist === true && !known?.opened) return { status: 404 };
-    if (this.#core.isFull(known)) return { status: 429, headers: { "Retry-After": "5" } };
-    const { position, resume } = resumeAt(known, lastEventId);
-    if (known?.isOverAt(position)) {
-      exchange.answer(204, {}, "");
-      return undefined;
+  #begin(exchange: Exchange<Req>, sessionId: string, lastId: string): Refusal | undefined {
+    const admitted = admission(this.#hub, sessionId, lastId, this.#options.mustExist === true);
+    switch (admitted.kind) {
+      case "closing":
+        // Not a 503: it would stop EventSource for good.
+        exchange.answer(200, STREAM_HEADERS, encodeClosing(this.#settings.retryMs));
+        return undefined;
+      case "unknown":
+        return { status: 404 };
+      case "over":
+        exchange.answer(204, NO_STORE, "");
+        return undefined;
+      case "full":
+        return { status: 429, headers: { "Retry-After": "5" } };
+      case "follow":
     }
     if (exchange.method === "HEAD") {
-      exchange.answer(200, headers, "");
+      exchange.answer(200, STREAM_HEADERS, "");
       return undefined;
     }
+    const hub = this.#hub;
     const { request } = exchange;
     const { filter } = this.#options;
-    const start = {
-      position,
-      resume,
-      request,
-      filter: filter && ((event: AgentEvent) => filter(event, request)),
-    };
-    const sink = exchange.stream(headers);
-    new Connection(this.#core, sessions.join(sessionId), sink, this.#wire, this.#settings, start);
+    const session = hub.join(sessionId);
+    const admit = admitting(hub, session, filter && ((event) => filter(event, request)));
+    const peer = exchange.stream(STREAM_HEADERS);
+    const start = { ...admitted.start, request, admit };
+    new Connection(hub, session, peer, this.#format, EVENT_STREAM_KEY, this.#settings, start);
     return undefined;
   }
 }
 
-class TooLate extends Error {}
+/** The header wins, unless it is empty; then the query, also in the word that polyfills use. */
+function lastEventId(exchange: Exchange<unknown>, query: URLSearchParams): string {
+  const header = exchange.header(LAST_EVENT_ID_HEADER) ?? "";
+  if (header !== "") return header;
+  for (const name of LAST_EVENT_ID_QUERY) {
+    const value = query.get(name);
+    if (value !== null) return value;
+  }
+  return "";
+}
 
+// Neither `Connection` nor `Transfer-Encoding`: those are the server's, and overriding a `close` of Node's makes
+// clients use a socket again that is closing.
 const STREAM_HEADERS: Record<string, string> = {
   "Content-Type": "text/event-stream; charset=utf-8",
   // no-transform: compressing middleware would hold events back.
@@ -209,49 +233,12 @@ const STREAM_HEADERS: Record<string, string> = {
   "X-Accel-Buffering": "no",
 };
 
-function streamHeaders(exchange: Exchange<unknown>): Record<string, string> {
-  // Who asks for `close` must get that: Node would take our word for it and keep the connection.
-  const keepAlive = exchange.isHttp1 && !/\bclose\b/i.test(exchange.header("connection") ?? "");
-  return keepAlive ? { ...STREAM_HEADERS, Connection: "keep-alive" } : STREAM_HEADERS;
-}
+const NO_STORE: Record<string, string> = { "Cache-Control": "no-store" };
 
 const BAD_SESSION_ID: Refusal = {
   status: 400,
-  detail: "Expected a session id (query parameter `session_id`): 1 to 128 of A-Z a-z 0-9 . _ : ~ -",
+  detail: `Expected a session id (query parameter \`${SESSION_QUERY}\`): ${SESSION_ID_RULE}`,
 };
-
-const TITLES: Record<number, string> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  406: "Not Acceptable",
-  429: "Too Many Requests",
-  500: "Internal Server Error",
-  503: "Service Unavailable",
-};
-
-function refuse(exchange: Exchange<unknown>, { status, title, detail, headers }: Refusal): void {
-  const problem = { type: "about:blank", title: title ?? TITLES[status] ?? "Refused", status, detail };
-  // Throws for what cannot be sent; some servers would find out too late for an answer.
-  const given = new Headers(headers);
-  const sent: Record<string, string> = { ...headers };
-  if (!given.has("Content-Type")) sent["Content-Type"] = "application/problem+json";
-  if (!given.has("Cache-Control")) sent["Cache-Control"] = "no-store";
-  exchange.answer(status, sent, JSON.stringify(problem));
-}
-
-/** Whether `Accept` allows text/event-stream: the most specific range decides. */
-function acceptsEventStream(accept: string | undefined): boolean {
-  if (accept === undefined || accept.trim() === "") return true;
-  const ranges = new Map<string, boolean>();
-  for (const item of accept.toLowerCase().split(",")) {
-    const [range = "", ...parameters] = item.split(";").map((part) => part.trim());
-    ranges.set(range, !parameters.some((parameter) => /^q=0(\.0*)?$/.test(parameter)));
-  }
-  return ranges.get("text/event-stream") ?? ranges.get("text/*") ?? ranges.get("*/*") ?? false;
-}
 
 function checkSettings(options: SseOptions<never>): StreamSettings {
   const { keepAliveMs = 15_000, retryMs = 2_000, writeDeadlineMs = 30_000, maxStreamMs = Infinity } = options;

@@ -5,13 +5,12 @@
  * than one write.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-7.1
  */
-export class StreamBytes {
+export class SharedBytes {
   /** The text as one chunk; only on Node, and not of a part. */
   readonly chunked: Uint8Array | undefined;
   /** Where the text begins in `chunked`. */
   readonly #start: number = 0;
   #plain: Uint8Array | undefined;
-  #blocksEnd: readonly number[] | undefined;
 
   constructor(text: string | Uint8Array) {
     if (typeof text !== "string") {
@@ -31,25 +30,13 @@ export class StreamBytes {
   }
 
   /**
-   * What follows its first `count` blocks: the same memory, unframed. A copy with a frame of its own would cost
+   * What follows its first `offset` bytes: the same memory, unframed. A copy with a frame of its own would cost
    * whoever comes back more than all that Node does to frame it.
    */
-  after(count: number): StreamBytes {
-    this.#blocksEnd ??= emptyLines(this.plain);
-    return new StreamBytes(this.plain.subarray(this.#blocksEnd[count - 1]));
+  after(offset: number): SharedBytes {
+    return new SharedBytes(this.plain.subarray(offset));
   }
 }
-
-/** Where blocks end: nothing inside one can hold an empty line. */
-function emptyLines(bytes: Uint8Array): number[] {
-  const ends: number[] = [];
-  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) {
-    if (bytes[at + 1] === LF) ends.push((at += 2));
-  }
-  return ends;
-}
-
-const LF = 0x0a;
 
 interface BufferLike {
   from(text: string): Uint8Array;

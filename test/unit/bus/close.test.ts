@@ -14,7 +14,7 @@ describe("close", () => {
     await bus.close();
     expect(kept.report({})).toBe(false);
     expect(bus.publish("s", {})).toBe(false);
-    expect(bus.run("s", () => reportProgress({}))).toBe(false);
+    expect(bus.withSession("s", () => reportProgress({}))).toBe(false);
     expect(createReporter(bus.sink("s")).report({})).toBe(false);
     bus.end("s");
     expect(drops).toEqual(Array(5).fill(["s", "closed"]));

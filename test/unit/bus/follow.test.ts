@@ -34,7 +34,7 @@ describe("follow", () => {
     const following = collect(bus.follow("s"));
     await settled();
     expect(bus.stats()).toMatchObject({ sessions: 0, followers: 1 });
-    bus.run("s", () => reportProgress({ message: "1" }));
+    bus.withSession("s", () => reportProgress({ message: "1" }));
     bus.end("s");
     expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
@@ -167,7 +167,7 @@ describe("follow", () => {
     const { bus } = busWith("1", "2", "3");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
     bus.end("s");
-    bus.run("s", () => reportProgress({ message: "new" }));
+    bus.withSession("s", () => reportProgress({ message: "new" }));
     const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
     expect(rest.map(describeEvent)).toEqual(["gap behind 3", "end completed"]);
   });

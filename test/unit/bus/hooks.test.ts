@@ -97,7 +97,7 @@ describe("hooks", () => {
     const ambient: unknown[] = [];
     bus.on("event", () => void ambient.push(currentReporter()));
     bus.on("error", () => void ambient.push(currentReporter()));
-    bus.run("s", () => currentReporter()?.report({ progress: NaN }));
+    bus.withSession("s", () => currentReporter()?.report({ progress: NaN }));
     expect(ambient).toEqual([undefined, undefined]);
   });
 

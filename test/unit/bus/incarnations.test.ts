@@ -10,7 +10,7 @@ describe("a session id used again after its end", () => {
     ["reporter", (bus: ReturnType<typeof createEventBus>) => bus.reporter("s").report({ message: "new" })],
     [
       "run",
-      (bus: ReturnType<typeof createEventBus>) => bus.run("s", () => reportProgress({ message: "new" })),
+      (bus: ReturnType<typeof createEventBus>) => bus.withSession("s", () => reportProgress({ message: "new" })),
     ],
     [
       "sink",
@@ -71,7 +71,7 @@ describe("a session id used again after its end", () => {
     const following = collect(bus.follow("s"));
     bus.publish("s", { message: "1" });
     bus.end("s");
-    bus.run("s", () => reportProgress({ message: "new" }));
+    bus.withSession("s", () => reportProgress({ message: "new" }));
     expect(old).toEqual(["1", "end completed"]);
     expect((await following).map(describeEvent)).toEqual(["1", "end completed"]);
   });
@@ -81,7 +81,7 @@ describe("a session id used again after its end", () => {
     bus.publish("s", {});
     bus.end("s");
     const after = recordEntries(bus, "s")[0]!.id;
-    bus.run("s", () => reportProgress({ message: "new" }));
+    bus.withSession("s", () => reportProgress({ message: "new" }));
     const heard: string[] = [];
     bus.subscribe("s", (entry) => void heard.push(describeEvent(entry)), { after });
     expect(heard).toEqual(["gap reset", "new"]);

@@ -61,14 +61,14 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
     const followed = ids.map((id) => collect(bus.follow(id)));
 
     let running = true;
-    const runs = Promise.all(ids.map((id, i) => bus.run(id, () => agentRun(id, i, shared))));
+    const runs = Promise.all(ids.map((id, i) => bus.withSession(id, () => agentRun(id, i, shared))));
     // Emitted in a context of its own: whoever loses theirs reports to this session instead.
-    await bus.run("ticker", async () => {
+    await bus.withSession("ticker", async () => {
       void runs.finally(() => (running = false));
       while (running) await immediate(shared.emit("tick"));
     });
     const expected = await runs;
-    bus.run("session-0", () => shared.emit("last"));
+    bus.withSession("session-0", () => shared.emit("last"));
     for (const id of ids) bus.end(id);
 
     for (const [i, id] of ids.entries()) {
@@ -89,7 +89,7 @@ describe("500 sessions at once", { timeout: 20_000 }, () => {
     const outer = Array.from({ length: SESSIONS / 2 }, (_, i) => `outer-${i}`);
     await Promise.all(
       outer.map((id, i) =>
-        bus.run(id, async () => {
+        bus.withSession(id, async () => {
           const inner = bus.start(
             async () => {
               await detours[i % 9]!(new EventEmitter());

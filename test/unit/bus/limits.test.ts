@@ -60,7 +60,7 @@ describe("maxSessions", () => {
     const stop = bus.subscribe("busy", () => undefined);
     bus.publish("busy", {});
     expect(bus.publish("s", { message: "1" })).toBe(false);
-    expect(bus.run("s", () => reportProgress({ message: "2" }))).toBe(false);
+    expect(bus.withSession("s", () => reportProgress({ message: "2" }))).toBe(false);
     expect(drops).toEqual(Array(2).fill(["s", "full"]));
     expect(readEntries(bus, "s")).toEqual([]);
     stop();
@@ -263,7 +263,7 @@ describe("maxTotalBytes", () => {
     const bus = createEventBus({ maxSessions: 1 });
     const bytes: number[] = [];
     for (let i = 0; i < 50; i++) {
-      bus.run("s", () => reportProgress({ message }));
+      bus.withSession("s", () => reportProgress({ message }));
       bus.end("s");
       next(bus);
       bytes.push(bus.stats().bytes);

@@ -10,21 +10,21 @@ describe("reporting to a session", () => {
     const entries = recordEntries(bus, "s");
     expect(bus.publish("s", { message: "publish" })).toBe(true);
     expect(bus.reporter("s").report({ message: "reporter" })).toBe(true);
-    expect(bus.run("s", () => reportProgress({ message: "run" }))).toBe(true);
+    expect(bus.withSession("s", () => reportProgress({ message: "withSession" }))).toBe(true);
     expect(createReporter(bus.sink("s")).report({ message: "sink" })).toBe(true);
-    expect(entries.map(describeEvent)).toEqual(["publish", "reporter", "run", "sink"]);
+    expect(entries.map(describeEvent)).toEqual(["publish", "reporter", "withSession", "sink"]);
     expect(positionsOf(entries)).toEqual([1, 2, 3, 4]);
     expect(new Set(entries.map(epochOf)).size).toBe(1);
   });
 
   test("works with detached methods", async () => {
-    const { publish, subscribe, follow, run, reporter, sink, start, end, stats, flush, close, on } =
+    const { publish, subscribe, follow, withSession, reporter, sink, start, end, stats, flush, close, on } =
       createEventBus();
     const heard: string[] = [];
     on("event", (_id, entry) => void heard.push(describeEvent(entry)));
     subscribe("s", (entry) => void heard.push(describeEvent(entry)));
     publish("s", { message: "1" });
-    run("s", () => reportProgress({ message: "2" }));
+    withSession("s", () => reportProgress({ message: "2" }));
     reporter("s").report({ message: "3" });
     createReporter(sink("s")).report({ message: "4" });
     await start(() => undefined, { sessionId: "other" }).done;
@@ -64,10 +64,10 @@ describe("reporting to a session", () => {
   test("returns or throws from run what the function does, and ends nothing", async () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
-    expect(bus.run("s", () => 1)).toBe(1);
-    await expect(bus.run("s", () => Promise.reject(new Error("async")))).rejects.toThrow("async");
+    expect(bus.withSession("s", () => 1)).toBe(1);
+    await expect(bus.withSession("s", () => Promise.reject(new Error("async")))).rejects.toThrow("async");
     expect(() =>
-      bus.run("s", () => {
+      bus.withSession("s", () => {
         throw new Error("sync");
       }),
     ).toThrow("sync");

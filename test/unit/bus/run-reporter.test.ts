@@ -46,7 +46,7 @@ describe("the reporter of a run", () => {
       { sessionId: "s" },
     ).done;
     expect(late()).toBe(false);
-    bus.run("s", () => undefined);
+    bus.withSession("s", () => undefined);
     expect(late()).toBe(false);
     expect(drops).toEqual(Array(2).fill(["s", "ended"]));
   });

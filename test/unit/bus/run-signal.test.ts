@@ -77,7 +77,7 @@ describe("the signal of a run", () => {
         }),
       { sessionId: "victim" },
     );
-    bus.run("other", () => bus.end("victim"));
+    bus.withSession("other", () => bus.end("victim"));
     await done;
     expect(ambient).toEqual([undefined]);
   });

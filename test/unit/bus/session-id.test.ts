@@ -10,7 +10,7 @@ describe("a malformed session id", () => {
     const bus = createEventBus();
     const id: string = untyped(given);
     const calls: (() => unknown)[] = [
-      () => bus.run(id, () => undefined),
+      () => bus.withSession(id, () => undefined),
       () => bus.reporter(id),
       () => bus.sink(id),
       () => bus.subscribe(id, () => undefined),

@@ -85,11 +85,11 @@ describe("subscribe", () => {
     const ambient: unknown[] = [];
     const note = (): void => void ambient.push(currentReporter());
     bus.publish("s", {});
-    bus.run("other", () => {
+    bus.withSession("other", () => {
       bus.subscribe("s", note, { after: "start" });
       bus.publish("s", {});
     });
-    bus.run("s", () => reportProgress({}));
+    bus.withSession("s", () => reportProgress({}));
     expect(ambient).toEqual([undefined, undefined, undefined]);
   });
 

@@ -9,6 +9,7 @@ import {
   type SessionEventBus,
   type StartedRun,
 } from "session-progress";
+import { eventOf } from "../../../src/log/entry.ts";
 import { SessionLog } from "../../../src/log/session-log.ts";
 import { describeEvent } from "../../support/events.ts";
 import { ModelLog, type Step } from "./log.model.ts";
@@ -43,7 +44,7 @@ describe("the log itself", { timeout: 30_000 }, () => {
     const readAll = (from: number): Step[] => {
       const read: Step[] = [];
       for (let step = log.read(from); step; step = log.read(step.position)) {
-        read.push({ position: step.position, says: describeEvent(step.event) });
+        read.push({ position: step.position, says: describeEvent(eventOf(step.entry)) });
       }
       return read;
     };
@@ -120,7 +121,7 @@ describe("the log itself", { timeout: 30_000 }, () => {
     for (let i = 0; i < 1_000; i++) write("busy");
     const kept: number[] = [];
     for (let step = log.read(0); step !== undefined && step.position <= 600; step = log.read(step.position)) {
-      if (step.event.t === "agent_event") kept.push(step.position);
+      if (step.entry.t === "agent_event") kept.push(step.position);
     }
     expect(kept).toEqual(Array.from({ length: 256 }, (_, i) => 345 + i));
     expect(log.size).toBeLessThanOrEqual(1_000);

@@ -167,7 +167,7 @@ describe("a malformed report", () => {
 
       expect(() => bus.publish("s", report)).toThrow(expected);
       expect(() => bus.reporter("s").report(report)).toThrow(expected);
-      expect(() => bus.run("s", () => reportProgress(report))).toThrow(expected);
+      expect(() => bus.withSession("s", () => reportProgress(report))).toThrow(expected);
       expect(entries).toEqual([]);
       expect(faults).toEqual([]);
     },
@@ -186,7 +186,7 @@ describe("a malformed report", () => {
 
     expect(bus.publish("s", untyped(report))).toBe(false);
     expect(bus.reporter("s").report(untyped(report))).toBe(false);
-    expect(bus.run("s", () => reportProgress(untyped(report)))).toBe(false);
+    expect(bus.withSession("s", () => reportProgress(untyped(report)))).toBe(false);
     expect(entries).toEqual([]);
     expect(faults.map(String)).toEqual(Array(3).fill(`TypeError: ${sentence}`));
 
@@ -276,7 +276,7 @@ describe("a report that throws when it is read", () => {
       const faults = recordErrors(bus);
       expect(bus.publish("s", report())).toBe(false);
       expect(bus.reporter("s").report(report())).toBe(false);
-      expect(bus.run("s", () => reportProgress(report()))).toBe(false);
+      expect(bus.withSession("s", () => reportProgress(report()))).toBe(false);
       expect(faults).toHaveLength(3);
       for (const fault of faults) {
         expect(fault).toBeInstanceOf(TypeError);
@@ -288,7 +288,7 @@ describe("a report that throws when it is read", () => {
     test("is a TypeError when strict", () => {
       const bus = createEventBus({ strict: true });
       expect(() => bus.publish("s", report())).toThrow(TypeError);
-      expect(() => bus.run("s", () => reportProgress(report()))).toThrow(TypeError);
+      expect(() => bus.withSession("s", () => reportProgress(report()))).toThrow(TypeError);
     });
   });
 });

@@ -169,7 +169,7 @@ describe("currentReporter", () => {
   test("is the handle of the session, with its agent", () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
-    const handle = bus.run("s", () => withAgent("codesmith", () => currentReporter()));
+    const handle = bus.withSession("s", () => withAgent("codesmith", () => currentReporter()));
     expect(handle).toMatchObject({
       sessionId: "s",
       epoch: entries[0]?.id.split("-")[0] ?? expect.any(String),
@@ -193,7 +193,7 @@ describe("currentReporter", () => {
   test("ends the session it stands for", async () => {
     const bus = createEventBus();
     const entries = recordEntries(bus, "s");
-    await bus.run("s", () => withAgent("a", () => currentReporter()?.end({ status: "failed" })));
+    await bus.withSession("s", () => withAgent("a", () => currentReporter()?.end({ status: "failed" })));
     expect(entries.map(describeEvent)).toEqual(["end failed"]);
   });
 });
@@ -203,14 +203,14 @@ describe("bindReporter", () => {
     const bus = createEventBus();
     const [alice, bob] = [recordEntries(bus, "alice"), recordEntries(bus, "bob")];
     const emitter = new EventEmitter();
-    bus.run("alice", () => {
+    bus.withSession("alice", () => {
       emitter.on("row", (row: string) => void reportProgress({ message: `unbound ${row}` }));
       emitter.on(
         "row",
         bindReporter((row: string) => void reportProgress({ message: `bound ${row}` })),
       );
     });
-    bus.run("bob", () => emitter.emit("row", "1"));
+    bus.withSession("bob", () => emitter.emit("row", "1"));
     emitter.emit("row", "2");
     // The unbound one is the mistake that DESIGN warns of: it lands at the emitter's session, or nowhere.
     expect(bob.map(describeEvent)).toEqual(["unbound 1"]);

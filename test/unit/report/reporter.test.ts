@@ -293,7 +293,7 @@ describe("the agent of a report", () => {
     const bus = createEventBus();
     bus.on("error", () => undefined);
     const entries = recordEntries(bus, "s");
-    bus.run("s", () => withAgent("outer", () => reportProgress({ agent: "" })));
+    bus.withSession("s", () => withAgent("outer", () => reportProgress({ agent: "" })));
     expect(asAgentEvent(entries[0]).agent).toBe("outer");
   });
 

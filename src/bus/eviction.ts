@@ -1,0 +1,185 @@
+import type { Ticker, Ticking } from "../runtime/ticker.ts";
+import type { EncodedCache, Session } from "./session.ts";
+import { SESSION_BYTES, type SessionRegistry } from "./session-registry.ts";
+
+/** How many sessions there may be, and how long they stay. */
+export interface SessionLimits {
+  readonly maxTotalBytes: number;
+  readonly maxSessions: number;
+  readonly retentionMs: number;
+  readonly idleMs: number;
+}
+
+/** How long it is remembered that a session ended, or where an idle one stood. */
+const REMEMBER_MS = 24 * 60 * 60 * 1000;
+/** What others' pressure never takes of a log. */
+const SPARED_BYTES = 256 << 10;
+/** At least so much goes at a time, so that not every report has to look for the largest log. */
+const MIN_SHRINK_BYTES = 64 << 10;
+
+/**
+ * Makes room, and lets go of what is old.
+ *
+ * Under pressure go, in this order: what is only encoded, logs of ended sessions, what ends say beyond how it was,
+ * logs of idle sessions that nobody follows, each oldest first; then the largest logs lose what was offered.
+ */
+export class Eviction implements Ticking {
+  readonly #registry: SessionRegistry;
+  readonly #limits: SessionLimits;
+  readonly #ticker: Ticker;
+  readonly #sweepMs: number;
+  /** Offers a session's followers everything, before entries go; may run user code. */
+  readonly #offer: (session: Session) => void;
+  /** Live sessions whose log is larger than what is spared: at most `maxTotalBytes / SPARED_BYTES`. */
+  readonly #large = new Set<Session>();
+  readonly #cached = new Set<Session>();
+  #cachedBytes = 0;
+
+  constructor(
+    registry: SessionRegistry,
+    limits: SessionLimits,
+    ticker: Ticker,
+    offer: (session: Session) => void,
+  ) {
+    this.#registry = registry;
+    this.#limits = limits;
+    this.#ticker = ticker;
+    this.#offer = offer;
+    // Often enough that nothing stays much longer than promised, rarely enough to cost nothing.
+    this.#sweepMs = Math.max(10, Math.min(limits.retentionMs, limits.idleMs, 60_000) / 4);
+  }
+
+  /** Bytes of all logs and of what is encoded of them. */
+  get bytes(): number {
+    return this.#registry.bytes + this.#cachedBytes;
+  }
+
+  /** Makes `session` live if there is room for one more, or can be made. */
+  admit(session: Session): boolean {
+    if (session.state === "live") return true;
+    const registry = this.#registry;
+    while (registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
+    if (!this.makeRoom(SESSION_BYTES, session)) return false;
+    registry.enliven(session);
+    this.#ticker.join(this, this.#sweepMs);
+    return true;
+  }
+
+  /** Whether `bytes` more fit into `session`, after making room if need be. May run user code. */
+  makeRoom(bytes: number, session: Session): boolean {
+    if (this.bytes + bytes <= this.#limits.maxTotalBytes) return true;
+    if (this.#cachedBytes > 0) this.dropCaches();
+    while (this.bytes + bytes > this.#limits.maxTotalBytes) {
+      if (!this.#evictOne(session) && !this.#shrinkLargest(bytes)) return false;
+    }
+    return true;
+  }
+
+  /** As `makeRoom`, for an end: at last its own session's entries go. */
+  forceRoom(bytes: number, session: Session): boolean {
+    if (this.makeRoom(bytes, session)) return true;
+    if (session.state !== "live") return false;
+    const lacking = this.bytes + bytes - this.#limits.maxTotalBytes;
+    this.#offer(session);
+    if (session.log.bytes > 0) this.#registry.shrink(session, Math.max(0, session.log.bytes - lacking));
+    return this.bytes + bytes <= this.#limits.maxTotalBytes;
+  }
+
+  /** Notes that `session` has grown. */
+  grown(session: Session): void {
+    if (session.log.bytes > SPARED_BYTES && session.state === "live") this.#large.add(session);
+  }
+
+  /** What a transport keeps encoded of `session` under `key`; `make` gets what to call when its bytes change. */
+  cacheOf<C extends EncodedCache>(
+    session: Session,
+    key: object,
+    make: (count: (bytes: number) => void) => C,
+  ): C {
+    const known = session.caches.get(key) as C | undefined;
+    if (known !== undefined) return known;
+    const made = make((bytes) => {
+      this.#cachedBytes += bytes;
+      if (bytes <= 0 || this.#cached.has(session)) return;
+      this.#cached.add(session);
+      this.#ticker.join(this, this.#sweepMs);
+    });
+    if (session.caches.size === 0) session.caches = new Map();
+    (session.caches as Map<object, EncodedCache>).set(key, made);
+    return made;
+  }
+
+  /** Lets go of what is encoded: of `session`, or of all. */
+  dropCaches(only?: Session): void {
+    for (const session of only === undefined ? this.#cached : [only]) {
+      for (const cache of session.caches.values()) cache.clear();
+      this.#cached.delete(session);
+    }
+  }
+
+  tick(now: number): void {
+    const { ended, idle, quiet, heavy, size } = this.#registry;
+    const { retentionMs, idleMs } = this.#limits;
+    this.dropCaches();
+    for (let one = ended.first; one && now - one.stateSince >= retentionMs; one = ended.first)
+      this.#evict(one);
+    const newest = idle.size;
+    for (let one = idle.first, seen = 0; one !== undefined && seen < newest; seen++) {
+      const { next } = one;
+      if (!this.#registry.requeueIfUsed(one) && now - one.stateSince >= idleMs) this.#evict(one);
+      one = next;
+    }
+    for (const queue of [quiet, heavy]) {
+      for (let one = queue.first; one && now - one.stateSince >= REMEMBER_MS; one = queue.first) {
+        this.#registry.forget(one);
+      }
+    }
+    if (size + quiet.size + heavy.size + this.#cached.size === 0) this.#ticker.leave(this, this.#sweepMs);
+  }
+
+  stop(): void {
+    this.#ticker.leave(this, this.#sweepMs);
+    this.dropCaches();
+    this.#large.clear();
+  }
+
+  /** Evicts the oldest that may go, but not `except`; `false` if there is none. O(1), amortised over reports. */
+  #evictOne(except?: Session): boolean {
+    const { ended, heavy, idle } = this.#registry;
+    if (ended.first !== undefined && ended.first !== except) return this.#evict(ended.first);
+    if (except !== undefined && heavy.first !== undefined) {
+      this.#registry.strip(heavy.first);
+      return true;
+    }
+    // Each that was used meanwhile is paid for by the report that used it.
+    for (let one = idle.first, left = idle.size; one !== undefined && left > 0; one = idle.first, left--) {
+      if (!this.#registry.requeueIfUsed(one) && one !== except) return this.#evict(one);
+      if (one === except) idle.push(one);
+    }
+    const oldest = idle.first === except ? idle.first?.next : idle.first;
+    return oldest !== undefined && this.#evict(oldest);
+  }
+
+  #evict(session: Session): true {
+    if (session.followed) this.#offer(session);
+    this.#large.delete(session);
+    this.dropCaches(session);
+    this.#registry.evict(session);
+    return true;
+  }
+
+  /** Takes at least what is lacking of the largest log, as far as it is not spared. */
+  #shrinkLargest(bytes: number): boolean {
+    let largest: Session | undefined;
+    for (const session of this.#large) {
+      if (session.state !== "live" || session.log.bytes <= SPARED_BYTES) this.#large.delete(session);
+      else if (session.log.bytes > (largest?.log.bytes ?? 0)) largest = session;
+    }
+    if (largest === undefined) return false;
+    this.#offer(largest);
+    const before = largest.log.bytes;
+    const lacking = Math.max(MIN_SHRINK_BYTES, this.bytes + bytes - this.#limits.maxTotalBytes);
+    this.#registry.shrink(largest, Math.max(SPARED_BYTES, before - lacking));
+    return largest.log.bytes < before;
+  }
+}

@@ -1,0 +1,37 @@
+import type { Hooks } from "./hooks.ts";
+
+/** What becomes of whatever goes wrong on the side: told to the `error` hook, and never thrown unless `strict`. */
+export class Faults {
+  readonly #hooks: Hooks;
+  readonly #strict: boolean;
+  /** What was thrown where the stack had ended, so that nobody could be told. */
+  #untold: unknown;
+
+  constructor(hooks: Hooks, strict: boolean) {
+    this.#hooks = hooks;
+    this.#strict = strict;
+  }
+
+  /** A fault in a report: thrown at the code that reports when `strict`, else told. */
+  readonly ofReport = (error: Error, sessionId: string): void => {
+    if (this.#strict) throw error;
+    this.tell(error, sessionId);
+  };
+
+  /** Tells the `error` hook; never throws. */
+  readonly tell = (thrown: unknown, sessionId?: string): void => {
+    try {
+      const earlier = this.#untold;
+      this.#untold = undefined;
+      if (earlier !== undefined) this.#hooks.fail(earlier);
+      this.#hooks.fail(thrown, sessionId);
+    } catch (again) {
+      this.#untold = again;
+    }
+  };
+
+  /** Keeps what was thrown at the stack's end, where nothing can be called, until something else is told. */
+  keep(thrown: unknown): void {
+    this.#untold = thrown;
+  }
+}

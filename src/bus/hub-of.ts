@@ -1,0 +1,18 @@
+import { mismatch } from "../runtime/errors.ts";
+import type { Hub } from "./hub.ts";
+
+// A property under a registered symbol, not a WeakMap: the ESM and the CommonJS copy of this package must
+// recognise each other's buses. Versioned by its name.
+const HUB = Symbol.for("session-progress/bus/v1");
+
+/** Makes `bus` recognisable to handlers. */
+export function attachHub(bus: object, hub: Hub): void {
+  Object.defineProperty(bus, HUB, { value: hub });
+}
+
+/** @throws {TypeError} Unless `bus` came from `createEventBus`. */
+export function hubOf(bus: unknown): Hub {
+  const hub = typeof bus === "object" && bus !== null ? (bus as { [HUB]?: Hub })[HUB] : undefined;
+  if (hub === undefined) throw mismatch("bus", "what createEventBus() returned", bus);
+  return hub;
+}

@@ -1,0 +1,119 @@
+import type { Backplane } from "../backplane/port.ts";
+import { ENTRY_OVERHEAD } from "../log/entry.ts";
+import type { LogLimits } from "../log/session-log.ts";
+import { checkWhole, mismatch } from "../runtime/errors.ts";
+import type { SessionLimits } from "./eviction.ts";
+
+/** What is kept of sessions for those who come late or back. */
+export interface HistoryOptions {
+  /**
+   * Entries a session.
+   *
+   * @defaultValue 10,000
+   */
+  maxEvents?: number | undefined;
+  /**
+   * Bytes a session, by what entries take in memory.
+   *
+   * @defaultValue 8 MiB
+   */
+  maxBytes?: number | undefined;
+  /**
+   * Bytes of all sessions together.
+   *
+   * @defaultValue 256 MiB
+   */
+  maxTotalBytes?: number | undefined;
+}
+
+/** Options of {@link createEventBus}. All of them bound something; the defaults suit one busy process. */
+export interface EventBusOptions {
+  /** What is kept of sessions for those who come late or back. */
+  history?: HistoryOptions | undefined;
+  /**
+   * Milliseconds that an ended session keeps its log; for 24 hours more it is known how it ended.
+   *
+   * @defaultValue 600,000, ten minutes
+   */
+  retentionMs?: number | undefined;
+  /**
+   * Milliseconds that a session which nobody follows or reports to keeps its log.
+   *
+   * @defaultValue 3,600,000, one hour
+   */
+  idleMs?: number | undefined;
+  /**
+   * Sessions that have a log.
+   *
+   * @defaultValue 100,000
+   */
+  maxSessions?: number | undefined;
+  /**
+   * Connections to one session; more are answered 429. Iterators and listeners do not count.
+   *
+   * @defaultValue 1,000
+   */
+  maxFollowersPerSession?: number | undefined;
+  /**
+   * Connections in all.
+   *
+   * @defaultValue 10,000
+   */
+  maxFollowers?: number | undefined;
+  /**
+   * Bytes of one event as JSON; a longer message is cut, larger `data` left out.
+   *
+   * @defaultValue 1 MiB, and never more than the history has room for
+   */
+  maxEventBytes?: number | undefined;
+  /**
+   * Throws what is wrong with a report at the code that reports, for development.
+   *
+   * @defaultValue `false`
+   */
+  strict?: boolean | undefined;
+  /**
+   * The engine that several processes share.
+   *
+   * @defaultValue none: sessions live in this process
+   */
+  backplane?: Backplane | undefined;
+}
+
+/** The checked options of a bus. */
+export interface BusLimits extends SessionLimits {
+  readonly history: LogLimits;
+  readonly maxFollowersPerSession: number;
+  readonly maxFollowers: number;
+  readonly maxEventBytes: number;
+  readonly strict: boolean;
+}
+
+/** One event as JSON, unless an option says otherwise. */
+export const DEFAULT_MAX_EVENT_BYTES: number = 1 << 20;
+
+/** @throws {TypeError} If an option is malformed. */
+export function checkOptions(options: EventBusOptions): BusLimits {
+  const { history = {}, retentionMs = 600_000, idleMs = 3_600_000, strict = false } = options;
+  const { maxEvents = 10_000, maxBytes = 8 << 20, maxTotalBytes = 256 << 20 } = history;
+  const { maxSessions = 100_000, maxFollowersPerSession = 1_000, maxFollowers = 10_000 } = options;
+  const { maxEventBytes = Math.min(DEFAULT_MAX_EVENT_BYTES, maxBytes) } = options;
+  const counts = { retentionMs, idleMs, maxSessions, maxFollowersPerSession, maxFollowers };
+  for (const [name, value] of Object.entries(counts)) checkWhole(name, value, 1);
+  checkWhole("history.maxEvents", maxEvents, 1);
+  checkWhole("history.maxBytes", maxBytes, 1_024);
+  checkWhole("history.maxTotalBytes", maxTotalBytes, 1_024);
+  checkWhole("maxEventBytes", maxEventBytes, 1_024);
+  if (maxEventBytes > maxBytes)
+    throw mismatch("maxEventBytes", `at most \`history.maxBytes\` (${maxBytes})`, maxEventBytes);
+  if (typeof strict !== "boolean") throw mismatch("strict", "a boolean", strict);
+  const perLog = Math.min(maxBytes, maxTotalBytes);
+  return {
+    history: { maxEvents, maxBytes: perLog },
+    maxTotalBytes,
+    // What is kept takes a little more than its JSON, and must still fit.
+    maxEventBytes: Math.min(maxEventBytes, perLog - ENTRY_OVERHEAD),
+    strict,
+    ...counts,
+  };
+}

@@ -1,0 +1,133 @@
+import type { Backplane, Incarnation, OpenState, Replica } from "../backplane/port.ts";
+import { entryBytes, eventOf, type LogEntry } from "../log/entry.ts";
+import { NO_EPOCH } from "../protocol/entry-id.ts";
+import type { Outcome, SessionEndEvent } from "../protocol/event.ts";
+import { deepFreeze } from "../report/json-data.ts";
+import type { Eviction } from "./eviction.ts";
+import type { Faults } from "./faults.ts";
+import type { Followers } from "./followers.ts";
+import type { Hooks } from "./hooks.ts";
+import type { ActiveRun, Session } from "./session.ts";
+import type { SessionRegistry } from "./session-registry.ts";
+
+const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
+
+/** What a replica belongs to. */
+export interface ReplicaParts {
+  readonly engine: Backplane;
+  /** Whether entries come back from elsewhere, and at any time. */
+  readonly shared: boolean;
+  readonly registry: SessionRegistry;
+  readonly eviction: Eviction;
+  readonly followers: Followers;
+  readonly hooks: Hooks;
+  readonly faults: Faults;
+}
+
+/**
+ * The second half of the way into a log: what the engine says is in, is in.
+ *
+ * Below this nobody knows whether the log is the only one, or follows one that several processes share.
+ */
+export class LogReplica implements Replica {
+  /** Entries committed here since the bus was made. */
+  events = 0;
+  readonly #parts: ReplicaParts;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+  }
+
+  opened({ id, epoch }: Pick<Incarnation, "id" | "epoch">, { head, owner }: OpenState): void {
+    const { registry, eviction, followers } = this.#parts;
+    let session = registry.find(id);
+    if (session === undefined || epoch === NO_EPOCH) return;
+    if (session.opened && session.epoch !== epoch) {
+      // It ended where this process did not see it: its followers come back and are told.
+      followers.disconnect(session);
+      registry.forget(session);
+      session = registry.add(id);
+    }
+    if (!session.opened) {
+      session.epoch = epoch;
+      if (head > 0) session.log.skipTo(head);
+      if (!eviction.admit(session)) registry.openAsStub(session);
+    }
+    if (owner !== undefined) this.#setOwner(session, owner);
+    const { whenOpened } = session;
+    session.whenOpened = [];
+    for (const fn of whenOpened) fn();
+  }
+
+  filled({ id }: Pick<Incarnation, "id">): void {
+    const session = this.#parts.registry.find(id);
+    if (session === undefined) return;
+    session.filled = true;
+    const { whenFilled } = session;
+    session.whenFilled = [];
+    for (const fn of whenFilled) fn();
+  }
+
+  commit(target: Pick<Incarnation, "id" | "epoch">, position: number, entry: LogEntry): void {
+    const session = this.#find(target);
+    if (session === undefined || session.log.ended || position <= session.log.head) return;
+    const { registry, eviction, followers, hooks, faults, shared } = this.#parts;
+    const bytes = entryBytes(entry);
+    if (shared) this.#makeWay(session, bytes);
+    // Armed before anything has changed: when the stack ends below, the turn's flush makes up for it.
+    if (session.followed) followers.scheduler.schedule(session);
+    const ending = entry.t === "session_end";
+    if (ending) session.outcome ??= outcomeOf(entry);
+    registry.write(session, position, entry, bytes);
+    session.unofferedBytes += bytes;
+    this.events++;
+    eviction.grown(session);
+    try {
+      if (session.listeners.size > 0 || hooks.has("event")) {
+        followers.deliver(session, { position, event: eventOf(entry) });
+      }
+      if (ending) this.#concluded(session);
+    } catch (thrown) {
+      faults.keep(thrown);
+    }
+  }
+
+  refused({ id }: Pick<Incarnation, "id">): void {
+    const { registry, hooks } = this.#parts;
+    const session = registry.find(id);
+    hooks.emit("drop", id, "ended", session?.owner?.value ?? null);
+  }
+
+  /** Room in a replica's log; without it the entry becomes part of a gap. May run filters of followers. */
+  #makeWay(session: Session, bytes: number): void {
+    const { eviction, followers } = this.#parts;
+    if (session.opened && session.state !== "live") eviction.admit(session);
+    followers.makeWay(session, bytes);
+    eviction.makeRoom(bytes, session);
+  }
+
+  /** The session has ended under the runs that still go on in it. */
+  #concluded(session: Session): void {
+    const runs: ActiveRun[] = [...session.runs].filter((run) => run.finish(CANCELLED));
+    for (const run of runs) run.abort();
+    this.#parts.hooks.emit("end", session.id, session.outcome!, session.owner?.value ?? null);
+    this.#parts.registry.release(session);
+  }
+
+  #find(target: Pick<Incarnation, "id" | "epoch">): Session | undefined {
+    const session = "log" in target ? (target as Session) : this.#parts.registry.find(target.id);
+    return session?.epoch === target.epoch ? session : undefined;
+  }
+
+  /** Sets whom the session belongs to; who was admitted under another owner, or none, is asked again. */
+  #setOwner(session: Session, json: string): void {
+    if (session.owner?.json === json) return;
+    session.owner = { json, value: deepFreeze(JSON.parse(json) as unknown) };
+    this.#parts.followers.disconnect(session);
+  }
+}
+
+function outcomeOf(entry: LogEntry): Outcome {
+  const { status, msg, data } = eventOf(entry) as SessionEndEvent;
+  return { status, ...(msg !== undefined && { message: msg }), ...(data !== undefined && { data }) };
+}

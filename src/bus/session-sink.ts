@@ -1,0 +1,28 @@
+import { type SessionSink, TAKE } from "../report/sink.ts";
+import { isStackEnd } from "../runtime/errors.ts";
+import type { Hub } from "./hub.ts";
+import type { Session } from "./session.ts";
+
+/** A session as a sink: what reporters of this copy hand over is trusted, everything else is checked. */
+export function sessionSink(hub: Hub, session: Session): SessionSink {
+  return {
+    sessionId: session.id,
+    get epoch() {
+      return (session.successor ?? session).epoch;
+    },
+    strict: hub.limits.strict,
+    event: (event) => {
+      try {
+        return hub.takeForeign(session, event);
+      } catch (thrown) {
+        if (isStackEnd(thrown)) return false;
+        throw thrown;
+      }
+    },
+    end: (outcome) => void hub.end(session, outcome),
+    error: (error) => {
+      hub.faults.ofReport(error, session.id);
+    },
+    [TAKE]: (event) => hub.take(session, event),
+  };
+}

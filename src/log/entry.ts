@@ -1,0 +1,69 @@
+import type { GapEvent, SessionEvent } from "../protocol/event.ts";
+import { utf8Length } from "../report/event-size.ts";
+import { deepFreeze } from "../report/json-data.ts";
+
+/**
+ * What a log holds at a position: an event, or, when it has `data`, its JSON text.
+ *
+ * Text, because data as objects takes up to twenty times its JSON (an empty object is 3 bytes of JSON and 64 of
+ * heap), so that no limit in bytes could hold; and because text cannot change or fail later.
+ */
+export type LogEntry = SessionEvent | TextEntry;
+
+/** An event with `data`, as JSON, and what compaction must know of it. */
+export class TextEntry {
+  readonly t: Exclude<SessionEvent["t"], "gap">;
+  readonly agent: string | undefined;
+  readonly phase: string | undefined;
+  readonly run: string | undefined;
+  readonly task: string | undefined;
+  readonly json: string;
+
+  constructor(event: Exclude<SessionEvent, GapEvent>, json: string) {
+    const { agent, phase, run, task } = event as Partial<Record<"agent" | "phase" | "run" | "task", string>>;
+    this.t = event.t;
+    this.agent = agent;
+    this.phase = phase;
+    this.run = run;
+    this.task = task;
+    this.json = json;
+  }
+}
+
+/** Not `instanceof`: the entry may come from the other copy of this package, ESM or CommonJS. */
+function isText(entry: LogEntry): entry is TextEntry {
+  return (entry as Partial<TextEntry>).json !== undefined;
+}
+
+/** `event` as a log keeps it. */
+export function entryOf(event: SessionEvent): LogEntry {
+  return event.t === "gap" || event.data === undefined ? event : new TextEntry(event, JSON.stringify(event));
+}
+
+/** The event of `entry`: the very one, or a frozen copy read from its text. */
+export function eventOf(entry: LogEntry): SessionEvent {
+  return isText(entry) ? deepFreeze(JSON.parse(entry.json) as SessionEvent) : entry;
+}
+
+/** The JSON of `entry`. */
+export function jsonOf(entry: LogEntry): string {
+  return isText(entry) ? entry.json : JSON.stringify(entry);
+}
+
+/** Heap bytes of an entry without its texts: the object, its timestamp, its number, its places in the log's lists. */
+const EVENT_BYTES = 160;
+const TEXT_ENTRY_BYTES = 112;
+/** A longer agent name is hardly a constant of the program: it counts for each entry. */
+const SHORT_NAME = 32;
+
+/** About how many bytes of heap `entry` takes in a log, and what it counts towards the limits in bytes. */
+export function entryBytes(entry: LogEntry): number {
+  if (isText(entry)) return TEXT_ENTRY_BYTES + utf8Length(entry.json);
+  if (entry.t === "gap") return EVENT_BYTES;
+  const text = entry.msg === undefined || entry.msg === "" ? 0 : utf8Length(entry.msg);
+  const { agent } = entry as { agent?: string };
+  return EVENT_BYTES + text + (agent !== undefined && agent.length > SHORT_NAME ? agent.length : 0);
+}
+
+/** What an entry counts beside its JSON, at most: an event of so many bytes less always fits a limit. */
+export const ENTRY_OVERHEAD: number = EVENT_BYTES;

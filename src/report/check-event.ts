@@ -1,0 +1,122 @@
+import type { AgentEvent, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
+import { mismatch } from "../runtime/errors.ts";
+import { isName, isPhase, isStatus } from "./check-report.ts";
+import { copyAsJson } from "./json-data.ts";
+
+type Fields = Record<string, unknown>;
+
+/**
+ * A checked, frozen copy of an event that another process, a worker or another copy of this package hands over.
+ *
+ * Such an event is made by a machine, so any fault refuses it whole; what this version does not know is left out.
+ * @throws {TypeError} That names the field, what was expected and what came.
+ */
+export function checkEvent(given: unknown, strict: boolean): SessionEvent {
+  if (typeof given !== "object" || given === null) throw mismatch("event", "an object", given);
+  const event = read(given);
+  switch (event["t"]) {
+    case "agent_event":
+      return Object.freeze(agentEvent(event, strict));
+    case "run_end":
+      return Object.freeze({ t: "run_end", run: take(event, "run", isName, A_NAME), ...end(event, strict) });
+    case "session_end":
+      return Object.freeze({ t: "session_end", ...end(event, strict) });
+    case "gap":
+      return lostEntries(event);
+    default:
+      throw mismatch("event.t", "the type of a session's event", event["t"]);
+  }
+}
+
+/** A gap of another log is a loss to this one: a hole of its own would be a lie. */
+export function droppedGap(lost: number | undefined): GapEvent {
+  return Object.freeze({ t: "gap", reason: "dropped", ...(lost !== undefined && { lost }) });
+}
+
+const A_NAME = "a string of 1 to 256 characters";
+
+function read(given: object): Fields {
+  try {
+    return { ...given };
+  } catch (cause) {
+    throw new TypeError("Expected `event` to be readable, got a getter that throws", { cause });
+  }
+}
+
+function agentEvent(event: Fields, strict: boolean): AgentEvent {
+  const pct = maybe(event, "pct", isFraction, "a number from 0 to 1");
+  return {
+    t: "agent_event",
+    agent: take(event, "agent", isName, A_NAME),
+    phase: take(event, "phase", isPhase, '"think", "progress", "decision" or "result"'),
+    msg: take(event, "msg", isString, "a string"),
+    ...(pct !== undefined && { pct }),
+    ts: take(event, "ts", isString, "a string"),
+    ...maybeField(event, "progress", isCount, "a finite number, 0 or more"),
+    ...maybeField(event, "total", isCount, "a finite number, 0 or more"),
+    ...maybeField(event, "run", isName, A_NAME),
+    ...maybeField(event, "task", isString, "a string"),
+    ...maybeField(event, "overall", isFraction, "a number from 0 to 1"),
+    ...cutAndData(event, strict),
+  };
+}
+
+function end(event: Fields, strict: boolean): Omit<SessionEndEvent, "t"> {
+  return {
+    status: take(event, "status", isStatus, '"completed", "failed" or "cancelled"'),
+    ...maybeField(event, "msg", isString, "a string"),
+    ts: take(event, "ts", isString, "a string"),
+    ...cutAndData(event, strict),
+  };
+}
+
+function lostEntries(event: Fields): GapEvent {
+  const lost = maybe(event, "lost", isWhole, "a whole number");
+  return droppedGap(lost ?? maybe(event, "missed", isWhole, "a whole number"));
+}
+
+function cutAndData(event: Fields, strict: boolean): Pick<AgentEvent, "cut" | "data"> {
+  const cut = event["cut"] === true && { cut: true as const };
+  if (event["data"] === undefined) return { ...cut };
+  const { copy, fault } = copyAsJson(event["data"], strict);
+  if (fault !== undefined) throw fault;
+  return { ...cut, data: copy };
+}
+
+type Is<T> = (value: unknown) => value is T;
+
+function take<T>(event: Fields, name: string, is: Is<T>, expected: string): T {
+  const value = event[name];
+  if (!is(value)) throw mismatch(`event.${name}`, expected, value);
+  return value;
+}
+
+function maybe<T>(event: Fields, name: string, is: Is<T>, expected: string): T | undefined {
+  return event[name] === undefined ? undefined : take(event, name, is, expected);
+}
+
+function maybeField<K extends string, T>(
+  event: Fields,
+  name: K,
+  is: Is<T>,
+  expected: string,
+): { [P in K]?: T } {
+  const value = maybe(event, name, is, expected);
+  return (value === undefined ? {} : { [name]: value }) as { [P in K]?: T };
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value < Infinity;
+}
+
+function isFraction(value: unknown): value is number {
+  return isCount(value) && value <= 1;
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

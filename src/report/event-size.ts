@@ -1,0 +1,78 @@
+import type { AgentEvent, GapEvent, SessionEvent } from "../protocol/event.ts";
+
+const encoder = new TextEncoder();
+
+/** Bytes of `text` in UTF-8. */
+export const utf8Length: (text: string) => number =
+  (globalThis as { Buffer?: { byteLength(this: void, text: string): number } }).Buffer?.byteLength ??
+  ((text) => encoder.encode(text).length);
+
+/** JSON needs at most this many bytes for one byte of text: `\u0000`. */
+const MAX_ESCAPE = 6;
+/** What the fields of an event take as JSON beside its texts and `data`, at most. */
+const FIELD_BYTES = 640;
+/** A message is not cut shorter than this, in bytes of JSON, to keep `data`. */
+const MIN_MESSAGE = 256;
+
+/** Whether `event` certainly has at most `maxBytes` of JSON, told from its lengths alone. */
+export function surelyFits(event: SessionEvent, maxBytes: number): boolean {
+  if (event.t === "gap") return true;
+  if (event.data !== undefined) return false;
+  const length = (event.msg?.length ?? 0) + (event.t === "agent_event" ? event.agent.length : 0);
+  return FIELD_BYTES + length * MAX_ESCAPE <= maxBytes;
+}
+
+/** An event within its bound, and what had to be done for that. */
+export interface Fitted<E> {
+  readonly event: E;
+  readonly faults: readonly TypeError[];
+}
+
+/**
+ * `event` cut to `maxBytes` of JSON, at least 512: `data` goes when it would leave no room for the message, then the
+ * message is shortened, at last the name of the agent. It then says `cut: true`.
+ */
+export function fitEvent<E extends SessionEvent>(event: E, maxBytes: number): Fitted<E> {
+  if (jsonBytes(event) <= maxBytes) return { event, faults: [] };
+  const faults: TypeError[] = [];
+  const { msg = "", data, ...rest } = event as Exclude<SessionEvent, GapEvent>;
+  const fields: { agent?: string } = { ...rest, cut: true } as object;
+  const { agent = "" } = fields;
+  let room = maxBytes - '"msg":"","data":,'.length - (jsonBytes(fields) - jsonBytes(agent));
+  const cutAgent = cutToBytes(agent, Math.min(room, MIN_MESSAGE));
+  room -= jsonBytes(cutAgent);
+  const dataBytes = data === undefined ? 0 : jsonBytes(data);
+  const keepsData = data !== undefined && dataBytes <= room - Math.min(jsonBytes(msg), MIN_MESSAGE);
+  if (keepsData) room -= dataBytes;
+  else if (data !== undefined) faults.push(tooLong("data", "leave room in", maxBytes, `${dataBytes} bytes`));
+  const cutMessage = cutToBytes(msg, room);
+  if (cutMessage !== msg) faults.push(tooLong("message", "fit", maxBytes, `${msg.length} characters`));
+  const fitted = ordered(event, cutAgent, cutMessage);
+  if (keepsData) fitted.data = data;
+  return { event: Object.freeze(fitted) as E, faults };
+}
+
+/** The fields of `event` in their order, with what was cut, and without `data`. */
+function ordered(event: SessionEvent, agent: string, msg: string): { data?: unknown } {
+  const { data: _, ...fields } = event as AgentEvent;
+  const cut = { ...("agent" in event && { agent }), ...("msg" in event && { msg }), cut: true };
+  return Object.assign(fields, cut) as { data?: unknown };
+}
+
+function tooLong(name: string, verb: string, maxBytes: number, got: string): TypeError {
+  return new TypeError(`Expected \`${name}\` to ${verb} an event of ${maxBytes} bytes, got ${got}`);
+}
+
+function jsonBytes(value: unknown): number {
+  return utf8Length(JSON.stringify(value));
+}
+
+/** `text` cut so that its JSON has at most `room` bytes; never between the halves of a surrogate pair. */
+function cutToBytes(text: string, room: number): string {
+  let cut = text;
+  for (let bytes = jsonBytes(cut); bytes > room && cut !== ""; bytes = jsonBytes(cut)) {
+    const length = Math.floor((cut.length * Math.max(room - 8, 0)) / bytes);
+    cut = length === 0 ? "" : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`;
+  }
+  return cut;
+}

@@ -1,0 +1,75 @@
+import { messageOf, mismatch } from "../runtime/errors.ts";
+import type { EventData } from "../protocol/event.ts";
+
+/** What became of a value that was to be `data`: a copy, or what is wrong with it. */
+export type JsonCopy =
+  | { readonly copy: EventData; readonly fault?: TypeError }
+  | { readonly copy?: undefined; readonly fault: TypeError };
+
+/**
+ * A deeply frozen copy of `value` as JSON says it. Its owner may change the value afterwards.
+ *
+ * `strict` also finds what JSON would change without a word: a Map becomes `{}`, NaN becomes null. To look for
+ * that means to walk through the whole value, so it is not done in production.
+ */
+export function copyAsJson(value: unknown, strict: boolean): JsonCopy {
+  try {
+    const json = JSON.stringify(value) as string | undefined;
+    if (json === undefined) return { fault: mismatch("data", "JSON", value) };
+    const fault = strict ? silentChange(value, "data") : undefined;
+    if (fault !== undefined) return { fault };
+    return { copy: deepFreeze(JSON.parse(json) as EventData) };
+  } catch (cause) {
+    return { fault: new TypeError(`Expected \`data\` to be JSON: ${messageOf(cause)}`, { cause }) };
+  }
+}
+
+/** Freezes `value`, which is JSON, and all inside it. */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
+}
+
+/** The first part of `value` that JSON says otherwise than it is. Whoever has a `toJSON` has said what it is. */
+function silentChange(value: unknown, path: string): TypeError | undefined {
+  if (typeof value === "number") {
+    return Number.isFinite(value) ? undefined : becomes(path, String(value), "null");
+  }
+  if (typeof value === "function" || typeof value === "symbol") {
+    return becomes(path, `a ${typeof value}`, "nothing");
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  if (typeof (value as { toJSON?: unknown }).toJSON === "function") return undefined;
+  if (Array.isArray(value)) {
+    for (const [at, inner] of value.entries()) {
+      const inside = `${path}[${at}]`;
+      const fault = inner === undefined ? becomes(inside, "undefined", "null") : silentChange(inner, inside);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+  if (!isPlain(value)) return becomes(path, `a ${className(value)}`, JSON.stringify(value).slice(0, 40));
+  for (const [key, inner] of Object.entries(value)) {
+    const fault = silentChange(inner, `${path}.${key}`);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** Plain, boxed, or of a class whose fields JSON keeps. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return true;
+  if (value instanceof String || value instanceof Number || value instanceof Boolean) return true;
+  if (value instanceof Error || ArrayBuffer.isView(value)) return false;
+  return Object.keys(value).length > 0;
+}
+
+function className(value: object): string {
+  return (value as { constructor?: { name?: string } }).constructor?.name ?? "object";
+}
+
+function becomes(path: string, what: string, json: string): TypeError {
+  return new TypeError(`Expected \`${path}\` to be JSON, got ${what}, which JSON turns into ${json}`);
+}

@@ -1,0 +1,26 @@
+/**
+ * Throws a RangeError now if the stack is nearly used up, before the caller has changed anything.
+ *
+ * A change in several steps that calls functions between them may meet the stack's end half-way, when an agent
+ * recurses too deeply and reports on the way. Whoever calls this first has about 64 KiB for its steps. It costs
+ * about 0.3 µs, too much for each report: reports get along with steps that cannot fail.
+ */
+export function reserveStack(): void {
+  dig(DEPTH, 0, 0, 0, 0, 0, 0, 0);
+}
+
+/** Frames of at least 100 bytes each. */
+const DEPTH = 640;
+
+function dig(
+  left: number,
+  a: number,
+  b: number,
+  c: number,
+  d: number,
+  e: number,
+  f: number,
+  g: number,
+): number {
+  return left === 0 ? a : dig(left - 1, b, c, d, e, f, g, a) + 1;
+}
