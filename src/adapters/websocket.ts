@@ -75,7 +75,10 @@ export function followOverWebSocket(
   const begin = (): void => {
     if (peer.isOver) return;
     const admitted = admission(hub, sessionId, after, false);
-    if (admitted.kind !== "follow") return turnAway(hub, socket, CLOSES[admitted.kind]);
+    if (admitted.kind !== "follow") {
+      turnAway(hub, socket, CLOSES[admitted.kind]);
+      return;
+    }
     const session = hub.join(sessionId);
     const limits = { keepAliveMs: Infinity, writeDeadlineMs, maxStreamMs };
     const start = { ...admitted.start, request, admit: admitting(hub, session, filter) };

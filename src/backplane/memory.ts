@@ -15,8 +15,8 @@ export class MemoryBackplane implements Backplane {
     this.#replica!.opened({ id, epoch: epoch === NO_EPOCH ? newEpoch() : epoch }, { head, owner });
   }
 
-  append(session: Incarnation, entry: LogEntry): void {
-    this.#replica!.commit(session, session.head + 1, entry);
+  append(session: Incarnation, entry: LogEntry, bytes: number): void {
+    this.#replica!.commit(session, session.head + 1, entry, bytes);
   }
 
   /** The hub's log is the whole log. */

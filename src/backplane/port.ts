@@ -37,11 +37,12 @@ export interface Backplane {
   open(session: Incarnation, opening: Opening): void;
   /**
    * Writes `entry` at the next position of exactly this incarnation; with epoch `"0"`, of the one that the `open`
-   * before it returns. Answer: {@link Replica.commit} in every process that follows, {@link Replica.refused} here.
+   * before it returns, or, without one, of the session's current one, if it is open. Answer: {@link Replica.commit} in every process that follows, {@link Replica.refused} here.
    *
-   * An append never takes an epoch other than its own, and nothing is appended after a `session_end`.
+   * An append never takes an epoch other than its own, and nothing is appended after a `session_end`. `bytes` is what
+   * the entry counts in a log.
    */
-  append(session: Incarnation, entry: LogEntry): void;
+  append(session: Incarnation, entry: LogEntry, bytes: number): void;
   /**
    * From now on this process's replica is filled: first with what is retained after `session.head`, then as it is
    * written. Answer: {@link Replica.opened} if it is open, {@link Replica.commit}s, then
@@ -81,9 +82,9 @@ export interface Replica {
   filled(session: Pick<Incarnation, "id">): void;
   /**
    * `entry` stands at `position`. Positions come in ascending order; one that is not above the head is a repeat, one
-   * that leaves a hole says that what is between is gone.
+   * that leaves a hole says that what is between is gone. `bytes` is what `append` was told, if that is at hand.
    */
-  commit(session: Pick<Incarnation, "id" | "epoch">, position: number, entry: LogEntry): void;
+  commit(session: Pick<Incarnation, "id" | "epoch">, position: number, entry: LogEntry, bytes?: number): void;
   /** An append was not taken: its incarnation has ended. */
   refused(session: Pick<Incarnation, "id" | "epoch">): void;
 }

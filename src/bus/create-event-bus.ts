@@ -71,8 +71,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
       checkSessionId(sessionId);
       const outcome = { status, message, data };
       checkOutcome(outcome);
-      const session = hub.find(sessionId);
-      return session !== undefined && (session.opened || session.opening) && hub.end(session, outcome);
+      return hub.endById(sessionId, outcome);
     },
     disconnect: (sessionId, where) => {
       checkSessionId(sessionId);

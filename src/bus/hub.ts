@@ -1,6 +1,6 @@
 import { MemoryBackplane } from "../backplane/memory.ts";
 import type { Backplane } from "../backplane/port.ts";
-import { entryBytes, entryOf } from "../log/entry.ts";
+import { entryBytes, entryOf, isText, type LogEntry } from "../log/entry.ts";
 import type {
   Outcome,
   ProgressReport,
@@ -10,7 +10,7 @@ import type {
 } from "../protocol/event.ts";
 import { checkEvent, droppedGap } from "../report/check-event.ts";
 import { checkEnd, checkReport, type Checked } from "../report/check-report.ts";
-import { fitEvent, surelyFits } from "../report/event-size.ts";
+import { fitEvent, surelyFits, utf8Length } from "../report/event-size.ts";
 import { isStackEnd, toError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -69,7 +69,7 @@ export class Hub {
     this.registry = registry;
     this.followers = followers;
     this.eviction = eviction;
-    this.replica = new LogReplica({ engine, shared, registry, eviction, followers, hooks, faults });
+    this.replica = new LogReplica(registry, eviction, followers, hooks, faults, shared);
     engine.connect(this.replica);
   }
 
@@ -148,8 +148,7 @@ export class Hub {
     const session = this.#current(given);
     if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
     if (this.closed) return this.drop(session, "closed");
-    const { maxEventBytes } = this.limits;
-    return this.#admit(session, surelyFits(event, maxEventBytes) ? event : this.#fit(event, session));
+    return this.#admit(session, this.#entryOf(event, session));
   }
 
   /** Checks and takes what another process, a worker or another copy of this package hands over. */
@@ -188,6 +187,20 @@ export class Hub {
     return true;
   }
 
+  /** Ends the session that `id` stands for now. With a shared engine `true` means that it was asked. */
+  endById(id: string, outcome: Outcome): boolean {
+    const known = this.registry.find(id);
+    if (known !== undefined && (known.opened || known.opening)) return this.end(known, outcome);
+    if (!this.#shared || this.closed) return false;
+    // Another process may have opened it; the engine knows.
+    const session = this.join(id);
+    const event = this.#endEvent(session, checkEnd(outcome, undefined, this.limits.strict));
+    const entry = entryOf(event);
+    this.engine.append(session, entry, entryBytes(entry));
+    this.registry.release(session);
+    return true;
+  }
+
   /** Closes a run that does not end its session. */
   endRun(given: Session, run: string, outcome: Outcome): void {
     const session = this.#current(given);
@@ -213,10 +226,9 @@ export class Hub {
     return holder ?? session;
   }
 
-  #admit(session: Session, event: SessionEvent): boolean {
-    const entry = entryOf(event);
+  #admit(session: Session, entry: LogEntry): boolean {
+    const bytes = entryBytes(entry);
     if (!this.#shared) {
-      const bytes = entryBytes(entry);
       if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
       this.followers.makeWay(session, bytes);
       if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
@@ -225,7 +237,7 @@ export class Hub {
     // Filters, hooks and listeners have run on the way, and may have ended it, or closed the bus.
     if (session.outcome !== undefined) return this.drop(session, "ended");
     if (this.closed) return this.drop(session, "closed");
-    this.engine.append(session, entry);
+    this.engine.append(session, entry, bytes);
     return true;
   }
 
@@ -238,14 +250,18 @@ export class Hub {
     const gap = droppedGap(session.lost);
     if (!this.eviction.makeRoom(entryBytes(gap), session)) return;
     session.lost = 0;
-    this.engine.append(session, gap);
+    this.engine.append(session, gap, entryBytes(gap));
   }
 
-  /** `event` within `maxEventBytes`; what that cost is told. */
-  #fit(event: SessionEvent, session: Session): SessionEvent {
-    const { event: fitted, faults } = fitEvent(event, this.limits.maxEventBytes);
+  /** `event` as an entry within `maxEventBytes`; what that cost is told. */
+  #entryOf(event: SessionEvent, session: Session): LogEntry {
+    const { maxEventBytes } = this.limits;
+    const entry = entryOf(event);
+    if (isText(entry) ? utf8Length(entry.json) <= maxEventBytes : surelyFits(event, maxEventBytes))
+      return entry;
+    const { event: fitted, faults } = fitEvent(event, maxEventBytes);
     for (const fault of faults) this.faults.ofReport(fault, session.id);
-    return fitted;
+    return fitted === event ? entry : entryOf(fitted);
   }
 
   /** An end within `maxEventBytes`; what is wrong with it is told, never thrown: it must reach every follower. */
@@ -272,7 +288,7 @@ export class Hub {
         if (!fits && session.state === "live") this.registry.evict(session);
       }
     }
-    this.engine.append(session, entry);
+    this.engine.append(session, entry, entryBytes(entry));
     return true;
   }
 

@@ -1,4 +1,4 @@
-import type { Backplane, Incarnation, OpenState, Replica } from "../backplane/port.ts";
+import type { Incarnation, OpenState, Replica } from "../backplane/port.ts";
 import { entryBytes, eventOf, type LogEntry } from "../log/entry.ts";
 import { NO_EPOCH } from "../protocol/entry-id.ts";
 import type { Outcome, SessionEndEvent } from "../protocol/event.ts";
@@ -12,18 +12,6 @@ import type { SessionRegistry } from "./session-registry.ts";
 
 const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 
-/** What a replica belongs to. */
-export interface ReplicaParts {
-  readonly engine: Backplane;
-  /** Whether entries come back from elsewhere, and at any time. */
-  readonly shared: boolean;
-  readonly registry: SessionRegistry;
-  readonly eviction: Eviction;
-  readonly followers: Followers;
-  readonly hooks: Hooks;
-  readonly faults: Faults;
-}
-
 /**
  * The second half of the way into a log: what the engine says is in, is in.
  *
@@ -32,26 +20,44 @@ export interface ReplicaParts {
 export class LogReplica implements Replica {
   /** Entries committed here since the bus was made. */
   events = 0;
-  readonly #parts: ReplicaParts;
+  readonly #registry: SessionRegistry;
+  readonly #eviction: Eviction;
+  readonly #followers: Followers;
+  readonly #hooks: Hooks;
+  readonly #faults: Faults;
+  /** Whether entries come back from elsewhere, and at any time. */
+  readonly #shared: boolean;
 
-  constructor(parts: ReplicaParts) {
-    this.#parts = parts;
+  constructor(
+    registry: SessionRegistry,
+    eviction: Eviction,
+    followers: Followers,
+    hooks: Hooks,
+    faults: Faults,
+    shared: boolean,
+  ) {
+    this.#registry = registry;
+    this.#eviction = eviction;
+    this.#followers = followers;
+    this.#hooks = hooks;
+    this.#faults = faults;
+    this.#shared = shared;
   }
 
   opened({ id, epoch }: Pick<Incarnation, "id" | "epoch">, { head, owner }: OpenState): void {
-    const { registry, eviction, followers } = this.#parts;
+    const registry = this.#registry;
     let session = registry.find(id);
     if (session === undefined || epoch === NO_EPOCH) return;
     if (session.opened && session.epoch !== epoch) {
       // It ended where this process did not see it: its followers come back and are told.
-      followers.disconnect(session);
+      this.#followers.disconnect(session);
       registry.forget(session);
       session = registry.add(id);
     }
     if (!session.opened) {
       session.epoch = epoch;
       if (head > 0) session.log.skipTo(head);
-      if (!eviction.admit(session)) registry.openAsStub(session);
+      if (!this.#eviction.admit(session)) registry.openAsStub(session);
     }
     if (owner !== undefined) this.#setOwner(session, owner);
     const { whenOpened } = session;
@@ -60,7 +66,7 @@ export class LogReplica implements Replica {
   }
 
   filled({ id }: Pick<Incarnation, "id">): void {
-    const session = this.#parts.registry.find(id);
+    const session = this.#registry.find(id);
     if (session === undefined) return;
     session.filled = true;
     const { whenFilled } = session;
@@ -68,54 +74,54 @@ export class LogReplica implements Replica {
     for (const fn of whenFilled) fn();
   }
 
-  commit(target: Pick<Incarnation, "id" | "epoch">, position: number, entry: LogEntry): void {
+  commit(
+    target: Pick<Incarnation, "id" | "epoch">,
+    position: number,
+    entry: LogEntry,
+    bytes: number = entryBytes(entry),
+  ): void {
     const session = this.#find(target);
     if (session === undefined || session.log.ended || position <= session.log.head) return;
-    const { registry, eviction, followers, hooks, faults, shared } = this.#parts;
-    const bytes = entryBytes(entry);
-    if (shared) this.#makeWay(session, bytes);
+    if (this.#shared) this.#makeWay(session, bytes);
     // Armed before anything has changed: when the stack ends below, the turn's flush makes up for it.
-    if (session.followed) followers.scheduler.schedule(session);
+    if (session.followed) this.#followers.scheduler.schedule(session);
     const ending = entry.t === "session_end";
     if (ending) session.outcome ??= outcomeOf(entry);
-    registry.write(session, position, entry, bytes);
+    this.#registry.write(session, position, entry, bytes);
     session.unofferedBytes += bytes;
     this.events++;
-    eviction.grown(session);
+    this.#eviction.grown(session);
     try {
-      if (session.listeners.size > 0 || hooks.has("event")) {
-        followers.deliver(session, { position, event: eventOf(entry) });
+      if (session.listeners.size > 0 || this.#hooks.has("event")) {
+        this.#followers.deliver(session, { position, event: eventOf(entry) });
       }
       if (ending) this.#concluded(session);
     } catch (thrown) {
-      faults.keep(thrown);
+      this.#faults.keep(thrown);
     }
   }
 
   refused({ id }: Pick<Incarnation, "id">): void {
-    const { registry, hooks } = this.#parts;
-    const session = registry.find(id);
-    hooks.emit("drop", id, "ended", session?.owner?.value ?? null);
+    this.#hooks.emit("drop", id, "ended", this.#registry.find(id)?.owner?.value ?? null);
   }
 
   /** Room in a replica's log; without it the entry becomes part of a gap. May run filters of followers. */
   #makeWay(session: Session, bytes: number): void {
-    const { eviction, followers } = this.#parts;
-    if (session.opened && session.state !== "live") eviction.admit(session);
-    followers.makeWay(session, bytes);
-    eviction.makeRoom(bytes, session);
+    if (session.opened && session.state !== "live") this.#eviction.admit(session);
+    this.#followers.makeWay(session, bytes);
+    this.#eviction.makeRoom(bytes, session);
   }
 
   /** The session has ended under the runs that still go on in it. */
   #concluded(session: Session): void {
     const runs: ActiveRun[] = [...session.runs].filter((run) => run.finish(CANCELLED));
     for (const run of runs) run.abort();
-    this.#parts.hooks.emit("end", session.id, session.outcome!, session.owner?.value ?? null);
-    this.#parts.registry.release(session);
+    this.#hooks.emit("end", session.id, session.outcome!, session.owner?.value ?? null);
+    this.#registry.release(session);
   }
 
   #find(target: Pick<Incarnation, "id" | "epoch">): Session | undefined {
-    const session = "log" in target ? (target as Session) : this.#parts.registry.find(target.id);
+    const session = "log" in target ? (target as Session) : this.#registry.find(target.id);
     return session?.epoch === target.epoch ? session : undefined;
   }
 
@@ -123,7 +129,7 @@ export class LogReplica implements Replica {
   #setOwner(session: Session, json: string): void {
     if (session.owner?.json === json) return;
     session.owner = { json, value: deepFreeze(JSON.parse(json) as unknown) };
-    this.#parts.followers.disconnect(session);
+    this.#followers.disconnect(session);
   }
 }
 

@@ -168,8 +168,8 @@ export function resumeAt(session: Readable | undefined, lastEventId: string): St
   const parsed = parseEntryId(lastEventId);
   // n = 0 means that nothing was seen yet, in whichever incarnation.
   if (parsed?.position === 0) return FRESH;
-  if (session !== undefined && parsed !== undefined && parsed.epoch === session.epoch) {
-    if (parsed.position <= session.log.head) return { position: parsed.position, resume: "resumed" };
+  if (session !== undefined && parsed?.epoch === session.epoch && parsed.position <= session.log.head) {
+    return { position: parsed.position, resume: "resumed" };
   }
   return { position: 0, resume: "reset" };
 }

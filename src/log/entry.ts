@@ -30,8 +30,8 @@ export class TextEntry {
   }
 }
 
-/** Not `instanceof`: the entry may come from the other copy of this package, ESM or CommonJS. */
-function isText(entry: LogEntry): entry is TextEntry {
+/** Whether `entry` is kept as text. Not `instanceof`: the entry may come from the other copy of this package, ESM or CommonJS. */
+export function isText(entry: LogEntry): entry is TextEntry {
   return (entry as Partial<TextEntry>).json !== undefined;
 }
 

@@ -100,9 +100,9 @@ function maybeField<K extends string, T>(
   name: K,
   is: Is<T>,
   expected: string,
-): { [P in K]?: T } {
+): Partial<Record<K, T>> {
   const value = maybe(event, name, is, expected);
-  return (value === undefined ? {} : { [name]: value }) as { [P in K]?: T };
+  return (value === undefined ? {} : { [name]: value }) as Partial<Record<K, T>>;
 }
 
 function isString(value: unknown): value is string {

@@ -14,10 +14,9 @@ const FIELD_BYTES = 640;
 /** A message is not cut shorter than this, in bytes of JSON, to keep `data`. */
 const MIN_MESSAGE = 256;
 
-/** Whether `event` certainly has at most `maxBytes` of JSON, told from its lengths alone. */
+/** Whether `event`, which has no `data`, certainly has at most `maxBytes` of JSON, told from its lengths alone. */
 export function surelyFits(event: SessionEvent, maxBytes: number): boolean {
   if (event.t === "gap") return true;
-  if (event.data !== undefined) return false;
   const length = (event.msg?.length ?? 0) + (event.t === "agent_event" ? event.agent.length : 0);
   return FIELD_BYTES + length * MAX_ESCAPE <= maxBytes;
 }

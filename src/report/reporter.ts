@@ -1,4 +1,4 @@
-import type { Outcome, ProgressReport } from "../protocol/event.ts";
+import type { AgentEvent, Outcome, ProgressReport } from "../protocol/event.ts";
 import { type AmbientStore, runWith } from "../runtime/async-context.ts";
 import { warnOnce } from "../runtime/diagnostics.ts";
 import { isStackEnd, messageOf } from "../runtime/errors.ts";
@@ -122,8 +122,6 @@ export class SinkTarget implements Target {
       if (this.#ended) return this.#refuse();
       const { event, faults } = checkReport(report, scope, this.#strict);
       if (faults !== undefined) for (const fault of faults) tellFault(this.#sinks, fault);
-      // Again: getters, `toJSON` and `error` have run the caller's code, which may have ended this.
-      if (this.#ended) return this.#refuse();
       return event !== undefined && this.#offerAll(event);
     } catch (thrown) {
       // The stack's end is the caller's affair, and soon its own error; a report is no place to meet it.
@@ -143,7 +141,9 @@ export class SinkTarget implements Target {
     return this.#ending;
   }
 
-  #offerAll(event: NonNullable<ReturnType<typeof checkReport>["event"]>): boolean {
+  #offerAll(event: AgentEvent): boolean {
+    // Again: getters, `toJSON` and `error` have run the caller's code, which may have ended this.
+    if (this.#ended) return this.#refuse();
     let taken = false;
     for (const sink of this.#sinks) if (offer(sink, event)) taken = true;
     return taken;

@@ -67,7 +67,7 @@ function createStorage(): AmbientStorage | undefined {
   if (AsyncLocalStorage === undefined) return undefined;
   const created = new AsyncLocalStorage();
   try {
-    slots[SLOT] ??= created;
+    if (slots[SLOT] === undefined) slots[SLOT] = created;
   } catch {
     // `globalThis` is frozen: the context works, other copies of this package do not see it.
   }

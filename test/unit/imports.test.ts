@@ -76,8 +76,6 @@ describe("src/", () => {
     const forbidden = own.filter(
       ({ from, to }) =>
         from !== "index" &&
-        // Until a cursor owns its batches, a session holds the bytes of its event streams.
-        from !== "bus/session" &&
         folderOf(from) !== folderOf(to) &&
         !ROWS.get(folderOf(from))!.includes(folderOf(to)),
     );

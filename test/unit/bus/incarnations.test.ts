@@ -10,7 +10,8 @@ describe("a session id used again after its end", () => {
     ["reporter", (bus: ReturnType<typeof createEventBus>) => bus.reporter("s").report({ message: "new" })],
     [
       "run",
-      (bus: ReturnType<typeof createEventBus>) => bus.withSession("s", () => reportProgress({ message: "new" })),
+      (bus: ReturnType<typeof createEventBus>) =>
+        bus.withSession("s", () => reportProgress({ message: "new" })),
     ],
     [
       "sink",
