@@ -80,7 +80,7 @@ export function ownerToJson(owner: unknown): string | undefined {
   } catch (cause) {
     throw new TypeError("Expected `owner` to be JSON", { cause });
   }
-  if (json === undefined) throw mismatch("owner", "JSON", owner);
+  if (typeof json !== "string") throw mismatch("owner", "JSON", owner);
   return json;
 }
 

@@ -16,7 +16,7 @@ interface AmbientStorage {
 }
 
 const SLOT = Symbol.for("session-progress/context/v1");
-const slots = globalThis as { [SLOT]?: AmbientStorage };
+const slots = globalThis as { [SLOT]?: AmbientStorage | undefined };
 let storage: AmbientStorage | undefined;
 
 /** What `run` put into the context here, or `undefined` outside of any, or when it is not what the contract says. */
@@ -67,7 +67,7 @@ function createStorage(): AmbientStorage | undefined {
   if (AsyncLocalStorage === undefined) return undefined;
   const created = new AsyncLocalStorage();
   try {
-    if (slots[SLOT] === undefined) slots[SLOT] = created;
+    slots[SLOT] ??= created;
   } catch {
     // `globalThis` is frozen: the context works, other copies of this package do not see it.
   }
