@@ -27,6 +27,11 @@ const readable = (name: string, boom: Boom) =>
   untyped(Object.defineProperty({}, name, { get: boom, enumerable: true }));
 const ask = (): Request => new Request("http://localhost/?session_id=s");
 
+const iterate = (bus: SessionEventBus, signal: AbortSignal): Promise<unknown> => {
+  const iterable = bus.follow("s", { signal });
+  return iterable[Symbol.asyncIterator]().next();
+};
+
 const HOOK_CAUSES: Record<string, (bus: SessionEventBus) => unknown> = {
   event: () => undefined,
   run: (bus) => bus.start(() => undefined, { sessionId: "s", keepOpen: true }).done,
@@ -86,19 +91,11 @@ const listeners: Place[] = [
   },
   {
     where: "the signal of an iterator",
-    act: (bus, boom) =>
-      bus
-        .follow("s", { signal: readable("aborted", boom) })
-        [Symbol.asyncIterator]()
-        .next(),
+    act: (bus, boom) => iterate(bus, readable("aborted", boom)),
   },
   {
     where: "addEventListener of the signal of an iterator",
-    act: (bus, boom) =>
-      bus
-        .follow("s", { signal: untyped({ aborted: false, addEventListener: boom }) })
-        [Symbol.asyncIterator]()
-        .next(),
+    act: (bus, boom) => iterate(bus, untyped({ aborted: false, addEventListener: boom })),
   },
 ];
 
@@ -250,14 +247,14 @@ beforeEach(() => {
 
 describe.each(PLACES)("when $where throws", ({ told = false, arm, act }) => {
   it.each(THROWERS)(
-    "%s, its session and every other one deliver everything and end",
+    "%s: its session and every other one deliver everything, and end",
     async (_what, throwIt) => {
       const bus = createEventBus();
       const faults: unknown[] = [];
       let thrown = 0;
       const boom: Boom = () => {
         thrown++;
-        throwIt();
+        return throwIt();
       };
       arm?.(bus, boom);
       bus.on("error", (error) => void faults.push(error));
