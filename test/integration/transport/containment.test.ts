@@ -1,0 +1,203 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { setImmediate as turn } from "node:timers/promises";
+import express4 from "express4";
+import express from "express";
+import { Hono } from "hono";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { createEventBus, type SessionEventBus } from "session-progress";
+import { sseHandler as expressHandler } from "session-progress/express";
+import { sseHandler as fetchHandler } from "session-progress/fetch";
+import { sseHandler as honoHandler } from "session-progress/hono";
+import { sseHandler as nodeHandler } from "session-progress/node";
+import { followOverWebSocket, type WebSocketLike } from "session-progress/websocket";
+import { EventStreamClient, eventsIn } from "../../support/event-stream-client.ts";
+import { eventually } from "../../support/eventually.ts";
+import { expectAllTold, followInEveryWay } from "../../support/every-follower.ts";
+import { untyped } from "../../support/events.ts";
+import { THROWERS } from "../../support/hostile-values.ts";
+import { listen } from "../../support/http-server.ts";
+
+// What stands between a session and one of its followers may throw: a filter, a socket, a response that
+// somebody has wrapped. Its session and every other one still deliver everything, and end.
+
+type Boom = () => never;
+
+beforeEach(() => {
+  vi.spyOn(process, "emitWarning").mockReturnValue(undefined);
+});
+
+/** Reports to `s` and `other`, over several turns and in one long one, and ends both. */
+async function expectDelivery(attach: (bus: SessionEventBus) => unknown): Promise<unknown[]> {
+  const bus = createEventBus({ history: { maxEvents: 20 } });
+  const faults: unknown[] = [];
+  bus.on("error", (error) => void faults.push(error));
+  const [early, others] = [await followInEveryWay(bus, "s"), await followInEveryWay(bus, "other")];
+  await attach(bus);
+  const late = await followInEveryWay(bus, "s");
+  const said: string[] = [];
+  const report = (message: string): void => {
+    said.push(message);
+    for (const id of ["s", "other"]) expect(bus.publish(id, { message })).toBe(true);
+  };
+  report("first");
+  await turn();
+  report("second");
+  await bus.flush();
+  // More than half the history in one turn: followers are offered it early, inside the reports.
+  for (let round = 0; round < 4; round++) {
+    for (let n = 0; n < 15; n++) report(`${round}-${n}`);
+    await turn();
+  }
+  for (const id of ["s", "other"]) bus.end(id);
+  said.push("end completed");
+  await expectAllTold([...early, ...late], said);
+  await expectAllTold(others, said);
+  await eventually("nobody follows", () => bus.stats().followers === 0);
+  await bus.close();
+  expect(bus.stats()).toMatchObject({ sessions: 0, followers: 0, bytes: 0 });
+  for (const fault of faults) expect(fault).toBeInstanceOf(Error);
+  return faults;
+}
+
+async function serve(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
+  const server = await listen(listener);
+  onTestFinished(() => server.close());
+  return `${server.origin}/?session_id=s`;
+}
+
+type Filter = () => never;
+type Told = () => Promise<readonly unknown[]>;
+
+/** Follows `s` with `filter`; what it was told comes when the stream is over. */
+const FILTERED: Record<string, (bus: SessionEventBus, filter: Filter) => Promise<Told>> = {
+  fetch: async (bus, filter) => {
+    const response = await fetchHandler(bus, { filter })(new Request("http://localhost/?session_id=s"));
+    const text = response.text();
+    return async () => (await text).match(/(?<=^event: ).*/gm) ?? [];
+  },
+  hono: async (bus, filter) => {
+    const app = new Hono().get("/", honoHandler(bus, { filter }));
+    const text = (await app.request("/?session_id=s")).text();
+    return async () => (await text).match(/(?<=^event: ).*/gm) ?? [];
+  },
+  node: async (bus, filter) => blocksOf(await serve(nodeHandler(bus, { filter }))),
+  express: async (bus, filter) => blocksOf(await serve(express().get("/", expressHandler(bus, { filter })))),
+  "express 4": async (bus, filter) =>
+    blocksOf(await serve(untyped(express4().get("/", untyped(expressHandler(bus, { filter })))))),
+  websocket: async (bus, filter) => {
+    const told: string[] = [];
+    const over = new Promise<void>((resolve) => {
+      const send = (message: string): void => void told.push(JSON.parse(message).event.t);
+      followOverWebSocket(bus, "s", { send, close: () => resolve() }, { filter });
+    });
+    return async () => {
+      await over;
+      return told.map((t) => (t === "session_end" ? "end" : t));
+    };
+  },
+};
+
+async function blocksOf(url: string): Promise<Told> {
+  const client = await EventStreamClient.open(url);
+  return async () => {
+    const blocks = await client.rest();
+    expect(eventsIn(blocks)).toHaveLength(1);
+    return blocks.flatMap(({ event }) => event ?? []);
+  };
+}
+
+describe.each(Object.entries(FILTERED))("a filter that throws, over %s", (_adapter, follow) => {
+  test.each(THROWERS)("%s, withholds, is told, and hurts no other follower", async (_what, boom) => {
+    let told: Told = async () => [];
+    const faults = await expectDelivery(async (bus) => (told = await follow(bus, boom)));
+    expect(faults).toHaveLength(62);
+    expect(await told()).toEqual(["ready", "end"]);
+  });
+
+  test.each(THROWERS)("%s, as a rejection, does the same", async (_what, boom) => {
+    let told: Told = async () => [];
+    const filter = untyped(async () => boom());
+    const faults = await expectDelivery(async (bus) => (told = await follow(bus, filter)));
+    expect(faults).not.toEqual([]);
+    expect(await told()).toEqual(["ready", "end"]);
+  });
+});
+
+const SOCKET_PARTS = [
+  "send",
+  "close",
+  "terminate",
+  "addEventListener",
+  "bufferedAmount",
+  "readyState",
+] as const;
+
+/** A socket that throws where `part` is called or read, from its `from`th time on. */
+function brokenSocket(part: (typeof SOCKET_PARTS)[number], boom: Boom, from: number): WebSocketLike {
+  const socket = {
+    send: () => undefined,
+    close: () => undefined,
+    terminate: () => undefined,
+    addEventListener: () => undefined,
+    bufferedAmount: 0,
+    readyState: 1,
+  };
+  let times = 0;
+  const whole: unknown = socket[part];
+  const call = (): unknown => (++times >= from ? boom() : typeof whole === "function" ? undefined : whole);
+  return Object.defineProperty(socket, part, typeof whole === "function" ? { value: call } : { get: call });
+}
+
+describe.each(SOCKET_PARTS)("a WebSocket whose %s throws", (part) => {
+  test.each(THROWERS.flatMap(([what, boom]) => [1, 2].map((from) => ({ what, boom, from }))))(
+    "$what, from time $from on, hurts no other follower",
+    async ({ boom, from }) => {
+      await expectDelivery((bus) => {
+        for (let n = 0; n < 3; n++) {
+          try {
+            followOverWebSocket(bus, "s", brokenSocket(part, boom, from));
+          } catch {
+            // It may reach who follows, as long as nothing stays attached.
+          }
+        }
+      });
+    },
+  );
+});
+
+const RESPONSE_PARTS = ["writeHead", "write", "end", "destroy", "on"] as const;
+
+describe.each(RESPONSE_PARTS)("a response whose %s throws", (part) => {
+  const broken = (boom: Boom, from: number) => (res: ServerResponse) => {
+    let times = 0;
+    const whole = (res[part] as (...args: unknown[]) => unknown).bind(res);
+    Object.defineProperty(res, part, {
+      value: (...args: unknown[]) => (++times >= from ? boom() : whole(...args)),
+      configurable: true,
+      writable: true,
+    });
+  };
+
+  test.each(THROWERS.flatMap(([what, boom]) => [1, 2, 3].map((from) => ({ what, boom, from }))))(
+    "$what, from time $from on, hurts no other follower",
+    async ({ boom, from }) => {
+      await expectDelivery(async (bus) => {
+        const handle = nodeHandler(bus);
+        let handled = 0;
+        const url = await serve((req, res) => {
+          handled++;
+          broken(boom, from)(res);
+          try {
+            handle(req, res);
+          } catch {
+            // The server's own.
+          }
+        });
+        const stop = new AbortController();
+        onTestFinished(() => stop.abort());
+        for (let n = 0; n < 3; n++) fetch(url, { signal: stop.signal }).catch(() => undefined);
+        await eventually("all are handled", () => handled === 3);
+      });
+    },
+  );
+});
