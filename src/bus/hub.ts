@@ -1,6 +1,6 @@
 import { MemoryBackplane } from "../backplane/memory.ts";
 import type { Backplane } from "../backplane/port.ts";
-import { entryBytes, entryOf, isText, type LogEntry } from "../log/entry.ts";
+import { entryBytes, entryOf, type LogEntry } from "../log/entry.ts";
 import type {
   Outcome,
   ProgressReport,
@@ -10,7 +10,7 @@ import type {
 } from "../protocol/event.ts";
 import { checkEvent, droppedGap } from "../report/check-event.ts";
 import { checkEnd, checkReport, type Checked } from "../report/check-report.ts";
-import { fitEvent, surelyFits, utf8Length } from "../report/event-size.ts";
+import { fitEvent, surelyFits } from "../report/event-size.ts";
 import { isStackEnd, toError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -133,9 +133,9 @@ export class Hub {
       const known = this.registry.find(sessionId);
       if (this.closed) return this.#drop(sessionId, known, "closed");
       if (known?.outcome !== undefined) return this.drop(known, "ended");
-      const { event, faults } = checkReport(report, {}, this.limits.strict);
+      const { event, dataJson, faults } = checkReport(report, {}, this.limits.strict);
       if (faults !== undefined) for (const fault of faults) this.faults.ofReport(fault, sessionId);
-      return event !== undefined && this.take(this.open(sessionId), event);
+      return event !== undefined && this.take(this.open(sessionId), event, dataJson);
     } catch (thrown) {
       if (!isStackEnd(thrown)) throw thrown;
       this.faults.keep(thrown);
@@ -144,28 +144,30 @@ export class Hub {
   }
 
   /** Takes an event that a reporter of this copy has made. */
-  take(given: Session, event: SessionEvent): boolean {
+  take(given: Session, event: SessionEvent, dataJson: string | undefined): boolean {
     const session = this.#current(given);
     if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
     if (this.closed) return this.drop(session, "closed");
-    return this.#admit(session, this.#entryOf(event, session));
+    return this.#admit(session, this.#entryOf(session, event, dataJson));
   }
 
   /** Checks and takes what another process, a worker or another copy of this package hands over. */
   takeForeign(given: Session, foreign: unknown): boolean {
     const session = this.#current(given);
     if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
-    let event;
+    let checked;
     try {
-      event = checkEvent(foreign, this.limits.strict);
+      checked = checkEvent(foreign, this.limits.strict);
     } catch (thrown) {
       this.faults.ofReport(toError(thrown), session.id);
       return false;
     }
+    const { event, dataJson } = checked;
     if (event.t === "session_end") {
       return this.end(session, { status: event.status, message: event.msg, data: event.data });
     }
-    return event.t === "run_end" ? this.#closeRun(session, event) : this.take(session, event);
+    if (event.t !== "run_end") return this.take(session, event, dataJson);
+    return this.#closeRun(session, this.#endEntry(session, { event, dataJson, faults: undefined }));
   }
 
   /** Ends the session; the first end wins. `false` when it has ended, or the bus is closed. */
@@ -175,14 +177,14 @@ export class Hub {
     if (session === undefined) return false;
     if (this.closed) return this.drop(session, "closed");
     if (session.outcome !== undefined) return false;
-    const event = this.#endEvent(session, checkEnd(outcome, undefined, this.limits.strict));
+    const entry = this.#endEntry(session, checkEnd(outcome, undefined, this.limits.strict));
     // Again: `toJSON` and the `error` hook may have ended it.
     if ((session.outcome as Outcome | undefined) !== undefined) return false;
     // Before the entries: what a listener reports when it sees the end comes too late.
     session.outcome = outcome;
     const cancelled = [...session.runs].filter((run) => run.finish(CANCELLED));
     for (const { id } of cancelled) if (id !== undefined) this.endRun(session, id, CANCELLED);
-    this.#appendEnd(session, event);
+    this.#appendEnd(session, entry);
     for (const run of cancelled) run.abort();
     return true;
   }
@@ -194,8 +196,7 @@ export class Hub {
     if (!this.#shared || this.closed) return false;
     // Another process may have opened it; the engine knows.
     const session = this.join(id);
-    const event = this.#endEvent(session, checkEnd(outcome, undefined, this.limits.strict));
-    const entry = entryOf(event);
+    const entry = this.#endEntry(session, checkEnd(outcome, undefined, this.limits.strict));
     this.engine.append(session, entry, entryBytes(entry));
     this.registry.release(session);
     return true;
@@ -205,7 +206,7 @@ export class Hub {
   endRun(given: Session, run: string, outcome: Outcome): void {
     const session = this.#current(given);
     if (session === undefined) return;
-    this.#closeRun(session, this.#endEvent(session, checkEnd(outcome, run, this.limits.strict)));
+    this.#closeRun(session, this.#endEntry(session, checkEnd(outcome, run, this.limits.strict)));
   }
 
   drop(session: Session, reason: DropReason): false {
@@ -254,30 +255,28 @@ export class Hub {
   }
 
   /** `event` as an entry within `maxEventBytes`; what that cost is told. */
-  #entryOf(event: SessionEvent, session: Session): LogEntry {
+  #entryOf(session: Session, event: SessionEvent, dataJson: string | undefined): LogEntry {
     const { maxEventBytes } = this.limits;
-    const entry = entryOf(event);
-    if (isText(entry) ? utf8Length(entry.json) <= maxEventBytes : surelyFits(event, maxEventBytes))
-      return entry;
-    const { event: fitted, faults } = fitEvent(event, maxEventBytes);
-    for (const fault of faults) this.faults.ofReport(fault, session.id);
-    return fitted === event ? entry : entryOf(fitted);
+    if (dataJson === undefined && surelyFits(event, maxEventBytes)) return event;
+    const fitted = fitEvent(event, dataJson, maxEventBytes);
+    for (const fault of fitted.faults) this.faults.ofReport(fault, session.id);
+    return entryOf(fitted.event, fitted.dataJson);
   }
 
   /** An end within `maxEventBytes`; what is wrong with it is told, never thrown: it must reach every follower. */
-  #endEvent<E extends RunEndEvent | SessionEndEvent>(session: Session, checked: Checked<E>): E {
-    const { event, faults } = fitEvent(checked.event!, this.limits.maxEventBytes);
-    for (const fault of [...(checked.faults ?? []), ...faults]) this.faults.tell(fault, session.id);
-    return event;
+  #endEntry(session: Session, checked: Checked<RunEndEvent | SessionEndEvent>): LogEntry {
+    const fitted = fitEvent(checked.event!, checked.dataJson, this.limits.maxEventBytes);
+    for (const fault of [...(checked.faults ?? []), ...fitted.faults]) this.faults.tell(fault, session.id);
+    return entryOf(fitted.event, fitted.dataJson);
   }
 
-  #closeRun(session: Session, event: RunEndEvent): boolean {
-    return !this.closed && !session.log.ended && this.#appendEnd(session, event);
+  #closeRun(session: Session, entry: LogEntry): boolean {
+    return !this.closed && !session.log.ended && this.#appendEnd(session, entry);
   }
 
   /** Ends are never refused by a limit: at worst they say only how it ended. */
-  #appendEnd(session: Session, event: RunEndEvent | SessionEndEvent): true {
-    let entry = entryOf(event);
+  #appendEnd(session: Session, given: LogEntry): true {
+    let entry = given;
     if (!this.#shared) {
       if (session.state !== "live") this.eviction.admit(session);
       this.followers.makeWay(session, entryBytes(entry));

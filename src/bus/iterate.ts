@@ -22,7 +22,7 @@ export function follow(
   const here = known === undefined ? "" : entryId(known.epoch, startAt(known, "now").position);
   const from = after === "now" ? here : after;
   return {
-    [Symbol.asyncIterator]: () => new Iteration(hub, hub.join(sessionId), from, signal),
+    [Symbol.asyncIterator]: () => new Iteration(hub, sessionId, from, signal),
   };
 }
 
@@ -45,13 +45,16 @@ class Iteration implements AsyncIterator<SessionEntry, undefined>, Follower {
   #turn = 0;
   #keepsUp = false;
 
-  constructor(hub: Hub, session: Session, after: After, signal: AbortSignal | undefined) {
+  constructor(hub: Hub, sessionId: string, after: After, signal: AbortSignal | undefined) {
     this.#hub = hub;
-    this.#session = session;
     this.#signal = signal;
+    // Before anything is made: a signal that is not the platform's may throw.
+    const isOver = hub.closing || signal?.aborted === true;
+    if (!isOver) signal?.addEventListener("abort", this.#finish, { once: true });
+    const session = hub.join(sessionId);
+    this.#session = session;
     hub.followers.attach(session, this);
-    if (signal?.aborted || hub.closing) this.#finish();
-    else signal?.addEventListener("abort", this.#finish, { once: true });
+    if (isOver) this.#finish();
     hub.whenFilled(session, () => {
       if (this.#done) return;
       this.#cursor = new Cursor(session, startAt(session, after));
@@ -119,8 +122,8 @@ class Iteration implements AsyncIterator<SessionEntry, undefined>, Follower {
   readonly #finish = (): void => {
     if (this.#done) return;
     this.#done = true;
-    this.#signal?.removeEventListener("abort", this.#finish);
     this.#hub.followers.detach(this.#session, this);
     for (const resolve of this.#waiting.splice(0)) resolve(DONE);
+    this.#signal?.removeEventListener("abort", this.#finish);
   };
 }

@@ -128,7 +128,9 @@ export class LogReplica implements Replica {
   /** Sets whom the session belongs to; who was admitted under another owner, or none, is asked again. */
   #setOwner(session: Session, json: string): void {
     if (session.owner?.json === json) return;
-    session.owner = { json, value: deepFreeze(JSON.parse(json) as unknown) };
+    const value = JSON.parse(json) as unknown;
+    deepFreeze(value);
+    session.owner = { json, value };
     this.#followers.disconnect(session);
   }
 }

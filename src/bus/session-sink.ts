@@ -1,4 +1,5 @@
 import { type SessionSink, TAKE } from "../report/sink.ts";
+import { checkOutcome } from "../report/check-report.ts";
 import { isStackEnd } from "../runtime/errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Session } from "./session.ts";
@@ -19,10 +20,18 @@ export function sessionSink(hub: Hub, session: Session): SessionSink {
         throw thrown;
       }
     },
-    end: (outcome) => void hub.end(session, outcome),
+    end: (outcome) => {
+      try {
+        checkOutcome(outcome);
+      } catch (thrown) {
+        hub.faults.tell(thrown, session.id);
+        return;
+      }
+      hub.end(session, outcome);
+    },
     error: (error) => {
       hub.faults.ofReport(error, session.id);
     },
-    [TAKE]: (event) => hub.take(session, event),
+    [TAKE]: (event, dataJson) => hub.take(session, event, dataJson),
   };
 }

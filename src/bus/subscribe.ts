@@ -33,34 +33,39 @@ export function subscribe(
   if (typeof receive !== "function") throw notAFunction("listener", receive);
   checkAfter(after);
   if (signal?.aborted || hub.closing) return () => undefined;
+  let listener: Subscription | undefined = undefined;
+  const stop = (): void => listener?.stop();
+  // Before anything is made: a signal that is not the platform's may throw.
+  signal?.addEventListener("abort", stop, { once: true });
   const session = hub.join(sessionId);
-  const listener = new Subscription(hub, session, receive, signal);
+  listener = new Subscription(hub, session, receive, () => signal?.removeEventListener("abort", stop));
   // Attached before the replay: listeners that it calls may let others go, and the session with the last of them.
   hub.followers.listen(session, listener);
-  signal?.addEventListener("abort", listener.stop, { once: true });
   hub.whenFilled(session, () => {
-    runOutside(() => {
-      listener.start(after);
-    });
+    runOutside(start, listener, after);
   });
-  return listener.stop;
+  return stop;
+}
+
+function start(listener: Subscription, after: After): void {
+  listener.start(after);
 }
 
 class Subscription implements Listener {
   readonly #hub: Hub;
   readonly #session: Session;
   readonly #receive: Receive;
-  readonly #signal: AbortSignal | undefined;
+  readonly #released: () => void;
   #cursor: Cursor | undefined;
   #stopped = false;
   /** A listener that reports reads on after the current entry, not inside it. */
   #reading = false;
 
-  constructor(hub: Hub, session: Session, receive: Receive, signal: AbortSignal | undefined) {
+  constructor(hub: Hub, session: Session, receive: Receive, released: () => void) {
     this.#hub = hub;
     this.#session = session;
     this.#receive = receive;
-    this.#signal = signal;
+    this.#released = released;
   }
 
   start(after: After): void {
@@ -110,8 +115,8 @@ class Subscription implements Listener {
   readonly stop = (): void => {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#signal?.removeEventListener("abort", this.stop);
     this.#hub.followers.unlisten(this.#session, this);
+    this.#released();
   };
 }
 

@@ -35,14 +35,20 @@ export function isText(entry: LogEntry): entry is TextEntry {
   return (entry as Partial<TextEntry>).json !== undefined;
 }
 
-/** `event` as a log keeps it. */
-export function entryOf(event: SessionEvent): LogEntry {
-  return event.t === "gap" || event.data === undefined ? event : new TextEntry(event, JSON.stringify(event));
+/** `event` as a log keeps it; `dataJson` is the JSON of its `data`, when it has any. */
+export function entryOf(event: SessionEvent, dataJson: string | undefined): LogEntry {
+  if (dataJson === undefined || event.t === "gap") return event;
+  const { data: _, ...rest } = event;
+  // Put together, not serialised again: `data` may be as deep as the stack just allowed.
+  return new TextEntry(event, `${JSON.stringify(rest).slice(0, -1)},"data":${dataJson}}`);
 }
 
 /** The event of `entry`: the very one, or a frozen copy read from its text. */
 export function eventOf(entry: LogEntry): SessionEvent {
-  return isText(entry) ? deepFreeze(JSON.parse(entry.json) as SessionEvent) : entry;
+  if (!isText(entry)) return entry;
+  const event = JSON.parse(entry.json) as SessionEvent;
+  deepFreeze(event);
+  return event;
 }
 
 /** The JSON of `entry`. */

@@ -11,16 +11,31 @@ type Fields = Record<string, unknown>;
  * Such an event is made by a machine, so any fault refuses it whole; what this version does not know is left out.
  * @throws {TypeError} That names the field, what was expected and what came.
  */
-export function checkEvent(given: unknown, strict: boolean): SessionEvent {
+export function checkEvent(given: unknown, strict: boolean): CheckedEvent {
   if (typeof given !== "object" || given === null) throw mismatch("event", "an object", given);
-  const event = read(given);
+  const fields = read(given);
+  const { json, copy, fault } = fields["data"] === undefined ? NO_DATA : copyAsJson(fields["data"], strict);
+  if (fault !== undefined) throw fault;
+  fields["data"] = copy;
+  return { event: eventOf(fields), dataJson: json };
+}
+
+/** An event, and the JSON of its `data` when it has any. */
+export interface CheckedEvent {
+  readonly event: SessionEvent;
+  readonly dataJson: string | undefined;
+}
+
+const NO_DATA = { json: undefined, copy: undefined, fault: undefined };
+
+function eventOf(event: Fields): SessionEvent {
   switch (event["t"]) {
     case "agent_event":
-      return Object.freeze(agentEvent(event, strict));
+      return Object.freeze(agentEvent(event));
     case "run_end":
-      return Object.freeze({ t: "run_end", run: take(event, "run", isName, A_NAME), ...end(event, strict) });
+      return Object.freeze({ t: "run_end", run: take(event, "run", isName, A_NAME), ...end(event) });
     case "session_end":
-      return Object.freeze({ t: "session_end", ...end(event, strict) });
+      return Object.freeze({ t: "session_end", ...end(event) });
     case "gap":
       return lostEntries(event);
     default:
@@ -43,7 +58,7 @@ function read(given: object): Fields {
   }
 }
 
-function agentEvent(event: Fields, strict: boolean): AgentEvent {
+function agentEvent(event: Fields): AgentEvent {
   const pct = maybe(event, "pct", isFraction, "a number from 0 to 1");
   return {
     t: "agent_event",
@@ -57,16 +72,16 @@ function agentEvent(event: Fields, strict: boolean): AgentEvent {
     ...maybeField(event, "run", isName, A_NAME),
     ...maybeField(event, "task", isString, "a string"),
     ...maybeField(event, "overall", isFraction, "a number from 0 to 1"),
-    ...cutAndData(event, strict),
+    ...cutAndData(event),
   };
 }
 
-function end(event: Fields, strict: boolean): Omit<SessionEndEvent, "t"> {
+function end(event: Fields): Omit<SessionEndEvent, "t"> {
   return {
     status: take(event, "status", isStatus, '"completed", "failed" or "cancelled"'),
     ...maybeField(event, "msg", isString, "a string"),
     ts: take(event, "ts", isString, "a string"),
-    ...cutAndData(event, strict),
+    ...cutAndData(event),
   };
 }
 
@@ -75,12 +90,8 @@ function lostEntries(event: Fields): GapEvent {
   return droppedGap(lost ?? maybe(event, "missed", isWhole, "a whole number"));
 }
 
-function cutAndData(event: Fields, strict: boolean): Pick<AgentEvent, "cut" | "data"> {
-  const cut = event["cut"] === true && { cut: true as const };
-  if (event["data"] === undefined) return { ...cut };
-  const { copy, fault } = copyAsJson(event["data"], strict);
-  if (fault !== undefined) throw fault;
-  return { ...cut, data: copy };
+function cutAndData({ cut, data }: Fields): Pick<AgentEvent, "cut" | "data"> {
+  return { ...(cut === true && { cut }), ...(data !== undefined && { data }) };
 }
 
 type Is<T> = (value: unknown) => value is T;

@@ -22,6 +22,8 @@ export interface Scope {
 /** An event, if one could be made, and everything that was wrong with what it was made of. */
 export interface Checked<E> {
   event: E | undefined;
+  /** The JSON of the event's `data`, when it has any. */
+  dataJson: string | undefined;
   faults: TypeError[] | undefined;
 }
 
@@ -39,7 +41,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
  * Runs user code only in getters and `toJSON`; whatever those throw is a fault.
  */
 export function checkReport(report: ProgressReport, scope: Scope, strict: boolean): Checked<AgentEvent> {
-  const checked: Checked<AgentEvent> = { event: undefined, faults: undefined };
+  const checked: Checked<AgentEvent> = { event: undefined, dataJson: undefined, faults: undefined };
   // Callers without types, and `report(undefined)`, are the normal case for a function used everywhere.
   if (typeof report !== "object" || (report as unknown) === null) {
     addFault(checked, mismatch("report", "an object", report));
@@ -86,7 +88,11 @@ export function checkEnd(
   run: string | undefined,
   strict: boolean,
 ): Checked<SessionEndEvent | RunEndEvent> {
-  const checked: Checked<SessionEndEvent | RunEndEvent> = { event: undefined, faults: undefined };
+  const checked: Checked<SessionEndEvent | RunEndEvent> = {
+    event: undefined,
+    dataJson: undefined,
+    faults: undefined,
+  };
   const { status, message, data } = outcome;
   const msg = message === undefined ? "" : takeMessage(message, checked);
   const copy = data === undefined ? undefined : takeData(data, checked, strict);
@@ -179,8 +185,9 @@ function takeAgent(agent: unknown, checked: Checked<unknown>): string | undefine
 }
 
 function takeData(data: unknown, checked: Checked<unknown>, strict: boolean): EventData | undefined {
-  const { copy, fault } = copyAsJson(data, strict);
+  const { json, copy, fault } = copyAsJson(data, strict);
   if (fault !== undefined) addFault(checked, fault);
+  checked.dataJson = json;
   return copy;
 }
 

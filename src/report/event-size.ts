@@ -24,6 +24,7 @@ export function surelyFits(event: SessionEvent, maxBytes: number): boolean {
 /** An event within its bound, and what had to be done for that. */
 export interface Fitted<E> {
   readonly event: E;
+  readonly dataJson: string | undefined;
   readonly faults: readonly TypeError[];
 }
 
@@ -31,24 +32,30 @@ export interface Fitted<E> {
  * `event` cut to `maxBytes` of JSON, at least 512: `data` goes when it would leave no room for the message, then the
  * message is shortened, at last the name of the agent. It then says `cut: true`.
  */
-export function fitEvent<E extends SessionEvent>(event: E, maxBytes: number): Fitted<E> {
-  if (jsonBytes(event) <= maxBytes) return { event, faults: [] };
-  const faults: TypeError[] = [];
+export function fitEvent<E extends SessionEvent>(
+  event: E,
+  dataJson: string | undefined,
+  maxBytes: number,
+): Fitted<E> {
   const { msg = "", data, ...rest } = event as Exclude<SessionEvent, GapEvent>;
+  const dataBytes = dataJson === undefined ? 0 : utf8Length(dataJson);
   const fields: { agent?: string } = { ...rest, cut: true } as object;
   const { agent = "" } = fields;
-  let room = maxBytes - '"msg":"","data":,'.length - (jsonBytes(fields) - jsonBytes(agent));
+  const others = '"msg":"","data":,'.length + jsonBytes(fields) - jsonBytes(agent);
+  if (others + jsonBytes(agent) + jsonBytes(msg) + dataBytes <= maxBytes)
+    return { event, dataJson, faults: [] };
+  const faults: TypeError[] = [];
+  let room = maxBytes - others;
   const cutAgent = cutToBytes(agent, Math.min(room, MIN_MESSAGE));
   room -= jsonBytes(cutAgent);
-  const dataBytes = data === undefined ? 0 : jsonBytes(data);
-  const keepsData = data !== undefined && dataBytes <= room - Math.min(jsonBytes(msg), MIN_MESSAGE);
+  const keepsData = dataBytes > 0 && dataBytes <= room - Math.min(jsonBytes(msg), MIN_MESSAGE);
   if (keepsData) room -= dataBytes;
-  else if (data !== undefined) faults.push(tooLong("data", "leave room in", maxBytes, `${dataBytes} bytes`));
+  else if (dataBytes > 0) faults.push(tooLong("data", "leave room in", maxBytes, `${dataBytes} bytes`));
   const cutMessage = cutToBytes(msg, room);
   if (cutMessage !== msg) faults.push(tooLong("message", "fit", maxBytes, `${msg.length} characters`));
   const fitted = ordered(event, cutAgent, cutMessage);
   if (keepsData) fitted.data = data;
-  return { event: Object.freeze(fitted) as E, faults };
+  return { event: Object.freeze(fitted) as E, dataJson: keepsData ? dataJson : undefined, faults };
 }
 
 /** The fields of `event` in their order, with what was cut, and without `data`. */

@@ -1,10 +1,13 @@
 import { messageOf, mismatch } from "../runtime/errors.ts";
 import type { EventData } from "../protocol/event.ts";
 
-/** What became of a value that was to be `data`: a copy, or what is wrong with it. */
+/** Data nested deeper can be serialised or not, depending on how deep in the stack somebody tries. */
+const MAX_DEPTH = 1_000;
+
+/** What became of a value that was to be `data`: its JSON and a copy read from that, or what is wrong with it. */
 export type JsonCopy =
-  | { readonly copy: EventData; readonly fault?: TypeError }
-  | { readonly copy?: undefined; readonly fault: TypeError };
+  | { readonly json: string; readonly copy: EventData; readonly fault?: undefined }
+  | { readonly json?: undefined; readonly copy?: undefined; readonly fault: TypeError };
 
 /**
  * A deeply frozen copy of `value` as JSON says it. Its owner may change the value afterwards.
@@ -18,17 +21,33 @@ export function copyAsJson(value: unknown, strict: boolean): JsonCopy {
     if (json === undefined) return { fault: mismatch("data", "JSON", value) };
     const fault = strict ? silentChange(value, "data") : undefined;
     if (fault !== undefined) return { fault };
-    return { copy: deepFreeze(JSON.parse(json) as EventData) };
+    const copy = JSON.parse(json) as EventData;
+    if (deepFreeze(copy) <= MAX_DEPTH) return { json, copy };
+    return { fault: new TypeError(`Expected \`data\` to be nested at most ${MAX_DEPTH} deep`) };
   } catch (cause) {
     return { fault: new TypeError(`Expected \`data\` to be JSON: ${messageOf(cause)}`, { cause }) };
   }
 }
 
-/** Freezes `value`, which is JSON, and all inside it. */
-export function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return Object.freeze(value);
+/**
+ * Freezes `value`, which is JSON, and all inside it; returns how deep it is nested. Level by level, not recursively:
+ * the stack may be nearly used up.
+ */
+export function deepFreeze(value: unknown): number {
+  let depth = 0;
+  for (let level = [value].filter(isObject); level.length > 0; depth++) {
+    const next: object[] = [];
+    for (const object of level) {
+      for (const part of Object.values(object)) if (isObject(part)) next.push(part);
+      Object.freeze(object);
+    }
+    level = next;
+  }
+  return depth;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** The first part of `value` that JSON says otherwise than it is. Whoever has a `toJSON` has said what it is. */

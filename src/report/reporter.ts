@@ -120,9 +120,9 @@ export class SinkTarget implements Target {
   accept(report: ProgressReport, scope: Scope): boolean {
     try {
       if (this.#ended) return this.#refuse();
-      const { event, faults } = checkReport(report, scope, this.#strict);
+      const { event, dataJson, faults } = checkReport(report, scope, this.#strict);
       if (faults !== undefined) for (const fault of faults) tellFault(this.#sinks, fault);
-      return event !== undefined && this.#offerAll(event);
+      return event !== undefined && this.#offerAll(event, dataJson);
     } catch (thrown) {
       // The stack's end is the caller's affair, and soon its own error; a report is no place to meet it.
       if (isStackEnd(thrown)) return false;
@@ -141,11 +141,11 @@ export class SinkTarget implements Target {
     return this.#ending;
   }
 
-  #offerAll(event: AgentEvent): boolean {
+  #offerAll(event: AgentEvent, dataJson: string | undefined): boolean {
     // Again: getters, `toJSON` and `error` have run the caller's code, which may have ended this.
     if (this.#ended) return this.#refuse();
     let taken = false;
-    for (const sink of this.#sinks) if (offer(sink, event)) taken = true;
+    for (const sink of this.#sinks) if (offer(sink, event, dataJson)) taken = true;
     return taken;
   }
 

@@ -31,7 +31,7 @@ export const TAKE: unique symbol = Symbol("take");
 export interface SessionSink extends SinkObject {
   readonly sessionId: string;
   readonly epoch: string;
-  [TAKE](event: SessionEvent): boolean;
+  [TAKE](event: SessionEvent, dataJson: string | undefined): boolean;
 }
 
 /** @throws {TypeError} Unless `sink` is a function or an object with `event`. */
@@ -48,9 +48,9 @@ export function sessionOf(
   return sinks.find((sink): sink is SessionSink => "sessionId" in sink);
 }
 
-/** Hands `event` to `sink`. Whether it took it; what it throws is told to its own `error`. */
-export function offer(sink: SinkObject, event: SessionEvent): boolean {
-  if (TAKE in sink) return (sink as SessionSink)[TAKE](event);
+/** Hands `event`, and to sessions the JSON of its `data`, to `sink`. Whether it took it; what it throws is told to its own `error`. */
+export function offer(sink: SinkObject, event: SessionEvent, dataJson: string | undefined): boolean {
+  if (TAKE in sink) return (sink as SessionSink)[TAKE](event, dataJson);
   try {
     const answer: unknown = sink.event(event);
     if (typeof answer === "object") {

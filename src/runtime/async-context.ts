@@ -23,7 +23,13 @@ let storage: AmbientStorage | undefined;
 export function ambientStore(): AmbientStore | undefined {
   storage ??= sharedStorage();
   const store = storage?.getStore() as Partial<AmbientStore> | undefined;
-  return typeof store?.reporter?.report === "function" ? (store as AmbientStore) : undefined;
+  if (store === undefined) return undefined;
+  try {
+    return typeof store.reporter?.report === "function" ? (store as AmbientStore) : undefined;
+  } catch {
+    // Somebody else's store, which cannot be read.
+    return undefined;
+  }
 }
 
 /** Calls `fn` with `store` in its context, across every await below it; `undefined` means: in none. */

@@ -7,10 +7,10 @@ import { sseHandler as honoHandler } from "session-progress/hono";
 import { sseHandler as nodeHandler } from "session-progress/node";
 import { followOverWebSocket } from "session-progress/websocket";
 import { EventStreamClient, dataOf } from "./event-stream-client.ts";
-import { say } from "./events.ts";
+import { describeEvent } from "./events.ts";
 import { within } from "./eventually.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { listen } from "./http-server.ts";
+import { serve } from "./http-server.ts";
 
 /** Longer than any healthy follower waits for what has been reported. */
 const PATIENCE_MS = 4_000;
@@ -68,12 +68,12 @@ const WAYS: Record<string, Way> = {
     return readStream(await EventStreamClient.open(`${server.origin}/?session_id=${sessionId}`));
   },
   "SSE over Node": async (bus, sessionId) => {
-    const server = await listen(nodeHandler(bus));
+    const server = await serve(nodeHandler(bus));
     onTestFinished(() => server.close());
     return readStream(await EventStreamClient.open(`${server.origin}/?session_id=${sessionId}`));
   },
   "SSE over Node with a filter": async (bus, sessionId) => {
-    const server = await listen(nodeHandler(bus, { filter: all }));
+    const server = await serve(nodeHandler(bus, { filter: all }));
     onTestFinished(() => server.close());
     return readStream(await EventStreamClient.open(`${server.origin}/?session_id=${sessionId}`));
   },
@@ -95,10 +95,10 @@ export async function followInEveryWay(
 export async function toldToAll(witnesses: readonly Witness[]): Promise<Record<string, string[]>> {
   await Promise.all(
     witnesses.map(({ way, entries, over }) =>
-      within(`${way}, told ${JSON.stringify(entries.map(say))}`, PATIENCE_MS, over),
+      within(`${way}, told ${JSON.stringify(entries.map(describeEvent))}`, PATIENCE_MS, over),
     ),
   );
-  return Object.fromEntries(witnesses.map(({ way, entries }) => [way, entries.map(say)]));
+  return Object.fromEntries(witnesses.map(({ way, entries }) => [way, entries.map(describeEvent)]));
 }
 
 /** Expects every witness to have been told the same: `said`, under the same ids, and to be let go. */

@@ -4,6 +4,7 @@ import type { AgentEvent } from "../../protocol/event.ts";
 import { LAST_EVENT_ID_HEADER, LAST_EVENT_ID_QUERY, SESSION_QUERY } from "../../protocol/names.ts";
 import { isSessionId, SESSION_ID_RULE } from "../../protocol/session-id.ts";
 import { checkWhole, mismatch } from "../../runtime/errors.ts";
+import { reserveStack } from "../../runtime/stack.ts";
 import { settlesWithin } from "../../runtime/timers.ts";
 import { admission, admitting } from "../admission.ts";
 import { Connection, type ConnectionLimits } from "../connection.ts";
@@ -97,7 +98,11 @@ export type ExchangeHandler<Req> = (exchange: Exchange<Req>) => Promise<void>;
  */
 export function createHandler<Req>(bus: unknown, options: SseOptions<Req> = {}): ExchangeHandler<Req> {
   const handler = new Handler(hubOf(bus), options, checkSettings(options));
-  return (exchange) => handler.handle(exchange);
+  return (exchange) => {
+    // Here it may still throw; later it would be a rejection that nobody awaits.
+    reserveStack();
+    return handler.handle(exchange);
+  };
 }
 
 /** The checked options of a handler that are numbers. */

@@ -13,9 +13,9 @@ import { followOverWebSocket, type WebSocketLike } from "session-progress/websoc
 import { EventStreamClient, eventsIn } from "../../support/event-stream-client.ts";
 import { eventually } from "../../support/eventually.ts";
 import { expectAllTold, followInEveryWay } from "../../support/every-follower.ts";
-import { untyped } from "../../support/events.ts";
+import { untyped } from "../../support/untyped.ts";
 import { THROWERS } from "../../support/hostile-values.ts";
-import { listen } from "../../support/http-server.ts";
+import { serve } from "../../support/http-server.ts";
 
 // What stands between a session and one of its followers may throw: a filter, a socket, a response that
 // somebody has wrapped. Its session and every other one still deliver everything, and end.
@@ -59,8 +59,8 @@ async function expectDelivery(attach: (bus: SessionEventBus) => unknown): Promis
   return faults;
 }
 
-async function serve(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
-  const server = await listen(listener);
+async function serveSession(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
+  const server = await serve(listener);
   onTestFinished(() => server.close());
   return `${server.origin}/?session_id=s`;
 }
@@ -80,10 +80,10 @@ const FILTERED: Record<string, (bus: SessionEventBus, filter: Filter) => Promise
     const text = (await app.request("/?session_id=s")).text();
     return async () => (await text).match(/(?<=^event: ).*/gm) ?? [];
   },
-  node: async (bus, filter) => blocksOf(await serve(nodeHandler(bus, { filter }))),
-  express: async (bus, filter) => blocksOf(await serve(express().get("/", expressHandler(bus, { filter })))),
+  node: async (bus, filter) => blocksOf(await serveSession(nodeHandler(bus, { filter }))),
+  express: async (bus, filter) => blocksOf(await serveSession(express().get("/", expressHandler(bus, { filter })))),
   "express 4": async (bus, filter) =>
-    blocksOf(await serve(untyped(express4().get("/", untyped(expressHandler(bus, { filter })))))),
+    blocksOf(await serveSession(untyped(express4().get("/", untyped(expressHandler(bus, { filter })))))),
   websocket: async (bus, filter) => {
     const told: string[] = [];
     const over = new Promise<void>((resolve) => {

@@ -1,10 +1,12 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { createEventBus, createReporter, type SessionEventBus, withAgent } from "session-progress";
 import { sseHandler } from "session-progress/fetch";
 import { eventually } from "../../support/eventually.ts";
 import { expectAllTold, followInEveryWay } from "../../support/every-follower.ts";
-import { readAll, say, untyped } from "../../support/events.ts";
+import { describeEvent } from "../../support/events.ts";
+import { readEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 import { THROWERS } from "../../support/hostile-values.ts";
 
 // Wherever foreign code runs, it may throw. Afterwards its session and every other one still deliver
@@ -246,7 +248,7 @@ beforeEach(() => {
 });
 
 describe.each(PLACES)("when $where throws", ({ told = false, arm, act }) => {
-  it.each(THROWERS)(
+  test.each(THROWERS)(
     "%s: its session and every other one deliver everything, and end",
     async (_what, throwIt) => {
       const bus = createEventBus();
@@ -259,7 +261,7 @@ describe.each(PLACES)("when $where throws", ({ told = false, arm, act }) => {
       arm?.(bus, boom);
       bus.on("error", (error) => void faults.push(error));
       const heard: string[] = [];
-      bus.on("event", (id, entry) => void heard.push(`${id}: ${say(entry)}`));
+      bus.on("event", (id, entry) => void heard.push(`${id}: ${describeEvent(entry)}`));
       const [ours, others] = [await followInEveryWay(bus, "s"), await followInEveryWay(bus, "other")];
 
       for (const id of ["s", "other"]) bus.publish(id, { message: "1" });
@@ -273,7 +275,7 @@ describe.each(PLACES)("when $where throws", ({ told = false, arm, act }) => {
       for (const id of ["s", "other"]) bus.end(id);
 
       await expectAllTold(others, ["1", "2", "end completed"]);
-      const said = readAll(bus, "s").map(say);
+      const said = readEntries(bus, "s").map(describeEvent);
       expect([said[0], said.at(-1)]).toEqual(["1", expect.stringMatching(/^end/)]);
       await expectAllTold(ours, said);
       const whole = [...said.map((word) => `s: ${word}`), "other: 1", "other: 2", "other: end completed"];

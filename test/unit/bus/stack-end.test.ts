@@ -1,5 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import {
   createEventBus,
   createReporter,
@@ -11,15 +11,19 @@ import {
 import { sseHandler } from "session-progress/fetch";
 import { followOverWebSocket } from "session-progress/websocket";
 import { expectAllTold, followInEveryWay, toldToAll, type Witness } from "../../support/every-follower.ts";
-import { faultsOf, listen, readAll, say } from "../../support/events.ts";
+import { describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { recordEntries, readEntries } from "../../support/session-entries.ts";
 import { nearStackEnd } from "../../support/stack-end.ts";
 import { heldBytes } from "../../support/memory.ts";
 
 // Code that overflows the stack does so anywhere: also inside a report, an end or a subscription.
 
-/** At least so many depths, each a call further from the end, until there is room for everything. */
-const LEAST_DEPTHS = 40;
-const MOST_DEPTHS = 400;
+/** How many calls away from the stack's end: near it each one, then further and further until everything has room. */
+const DEPTHS = [
+  ...Array.from({ length: 40 }, (_, i) => i + 1),
+  ...Array.from({ length: 24 }, (_, i) => Math.round(48 * 1.2 ** i)),
+];
 
 const event = {
   t: "agent_event",
@@ -92,11 +96,11 @@ beforeEach(() => {
 });
 
 describe.each(Object.entries(ACTIONS))("%s at the stack's end", (_name, act) => {
-  it("leaves every session able to deliver everything, and to end", { timeout: 30_000 }, async () => {
+  test("leaves every session able to deliver everything, and to end", { timeout: 30_000 }, async () => {
     const bus = createEventBus();
-    faultsOf(bus);
+    recordErrors(bus);
     const heard = new Map<string, string[]>();
-    bus.on("event", (id, entry) => void heard.set(id, [...(heard.get(id) ?? []), say(entry)]));
+    bus.on("event", (id, entry) => void heard.set(id, [...(heard.get(id) ?? []), describeEvent(entry)]));
     let id = "";
     let finished = 0;
     const action = (): void => {
@@ -115,7 +119,9 @@ describe.each(Object.entries(ACTIONS))("%s at the stack's end", (_name, act) => 
     finished = 0;
     const others = await followInEveryWay(bus, "other");
     const stages: Stage[] = [];
-    for (let depth = 1, enough = 0; depth <= LEAST_DEPTHS || (enough < 5 && depth <= MOST_DEPTHS); depth++) {
+    let enough = 0;
+    for (const depth of DEPTHS) {
+      if (enough === 3) break;
       id = `s-${depth}`;
       const now = await stage(bus, id);
       stages.push(now);
@@ -123,7 +129,7 @@ describe.each(Object.entries(ACTIONS))("%s at the stack's end", (_name, act) => 
       const before = finished;
       nearStackEnd(depth, action);
       enough = finished > before ? enough + 1 : 0;
-      now.deep = readAll(bus, id).slice(1).map(say);
+      now.deep = readEntries(bus, id).slice(1).map(describeEvent);
       bus.publish(id, { message: "2" });
     }
     // Some of the depths were too deep for it, and some were not.
@@ -136,7 +142,7 @@ describe.each(Object.entries(ACTIONS))("%s at the stack's end", (_name, act) => 
 
     await expectAllTold(others, ["unharmed", "end completed"]);
     for (const { id, deep, witnesses, run } of stages) {
-      const said = readAll(bus, id).map(say);
+      const said = readEntries(bus, id).map(describeEvent);
       expect([id, said[0], said.at(-1)]).toEqual([id, "1", expect.stringMatching(/^end/)]);
       expect(said.filter((word) => word.startsWith("end"))).toHaveLength(1);
       if (said.at(-1) === "end cancelled") expect(said).toContain("2");
@@ -203,15 +209,15 @@ const OVERFLOWS: Record<string, (bus: SessionEventBus) => void> = {
 };
 
 describe.each(Object.entries(OVERFLOWS))("an agent that overflows the stack with %s", (_how, overflow) => {
-  it.each([10, 100_000])(
+  test.each([10, 100_000])(
     "is heard again afterwards, by all (history of %i)",
     { timeout: 60_000 },
     async (maxEvents) => {
       const bus = createEventBus({ history: { maxEvents } });
-      faultsOf(bus);
+      recordErrors(bus);
       const heard: string[] = [];
-      bus.on("event", (_id, entry) => void heard.push(say(entry)));
-      const listened = listen(bus, "s");
+      bus.on("event", (_id, entry) => void heard.push(describeEvent(entry)));
+      const listened = recordEntries(bus, "s");
       const witnesses = await followInEveryWay(bus, "s");
       const others = await followInEveryWay(bus, "other");
       try {
@@ -225,7 +231,7 @@ describe.each(Object.entries(OVERFLOWS))("an agent that overflows the stack with
       const before = listened.length;
       for (const id of ["s", "other"]) bus.publish(id, { message: "after" });
       expect(heard).toEqual(["after", "after"]);
-      expect(listened.slice(before).map(say)).toEqual(["after"]);
+      expect(listened.slice(before).map(describeEvent)).toEqual(["after"]);
       for (const id of ["s", "other"]) bus.end(id);
       await expectAllTold(others, ["after", "end completed"]);
       const told = await toldToAll(witnesses);
@@ -233,9 +239,9 @@ describe.each(Object.entries(OVERFLOWS))("an agent that overflows the stack with
     },
   );
 
-  it("holds no queue outside every bound", { timeout: 60_000 }, async () => {
+  test("holds no queue outside every bound", { timeout: 60_000 }, async () => {
     const bus = createEventBus({ history: { maxEvents: 10 } });
-    faultsOf(bus);
+    recordErrors(bus);
     bus.on("event", () => undefined);
     bus.subscribe("s", () => undefined);
     try {

@@ -1,8 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { createEventBus, createReporter, reportProgress, type SessionEventBus } from "session-progress";
 import { expectAllTold, followInEveryWay } from "../../support/every-follower.ts";
-import { faultsOf, readAll, say } from "../../support/events.ts";
+import { describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { readEntries } from "../../support/session-entries.ts";
 import { nested } from "../../support/hostile-values.ts";
 import { withStackLeft } from "../../support/stack-end.ts";
 
@@ -44,9 +46,9 @@ beforeEach(() => {
 });
 
 describe.each(Object.entries(REPORTS))("%s with data nested", (_how, report) => {
-  it.each(CASES)("$levels deep, $place, throws nothing and hurts nobody", async ({ place, levels }) => {
+  test.each(CASES)("$levels deep, $place, throws nothing and hurts nobody", async ({ place, levels }) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const witnesses = await followInEveryWay(bus, "s");
     const others = await followInEveryWay(bus, "other");
     let data: unknown = [];
@@ -63,8 +65,8 @@ describe.each(Object.entries(REPORTS))("%s with data nested", (_how, report) => 
     for (const id of ["s", "other"]) bus.publish(id, { message: "after" });
     for (const id of ["s", "other"]) bus.end(id);
     await expectAllTold(others, ["after", "end completed"]);
-    await expectAllTold(witnesses, readAll(bus, "s").map(say));
-    const taken = readAll(bus, "s").filter((entry) => say(entry) === "deep");
+    await expectAllTold(witnesses, readEntries(bus, "s").map(describeEvent));
+    const taken = readEntries(bus, "s").filter((entry) => describeEvent(entry) === "deep");
     expect(taken).toHaveLength(answer === true ? 3 : 2);
     // It is in the event, or it is told that it is not.
     const kept = taken[2] !== undefined && "data" in taken[2].event;
@@ -73,11 +75,11 @@ describe.each(Object.entries(REPORTS))("%s with data nested", (_how, report) => 
 });
 
 describe.each(Object.entries(ENDS))("%s with data nested", (_how, end) => {
-  it.each(CASES)(
+  test.each(CASES)(
     "$levels deep, $place, ends the session for all, and its runs",
     async ({ place, levels }) => {
       const bus = createEventBus();
-      const faults = faultsOf(bus);
+      const faults = recordErrors(bus);
       const witnesses = await followInEveryWay(bus, "s");
       const run = bus.start(
         ({ signal }) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
@@ -96,11 +98,11 @@ describe.each(Object.entries(ENDS))("%s with data nested", (_how, end) => {
       PLACES[place]!(action);
       await ending;
       expect(threw).toBeUndefined();
-      const said = readAll(bus, "s").map(say);
+      const said = readEntries(bus, "s").map(describeEvent);
       expect(said.at(-1)).toMatch(/^end (failed|completed)$/);
       await expectAllTold(witnesses, said);
       await run.done;
-      const last = readAll(bus, "s").at(-1)!.event;
+      const last = readEntries(bus, "s").at(-1)!.event;
       expect(faults).toHaveLength("data" in last ? 0 : 1);
       expect(bus.publish("s", {})).toBe(false);
     },
@@ -108,13 +110,14 @@ describe.each(Object.entries(ENDS))("%s with data nested", (_how, end) => {
 });
 
 describe("what was taken with all of the stack", () => {
-  it.each([0, 1_000, 2_000, 3_000, 4_000])(
+  test.each([0, 1_000, 2_000, 3_000, 4_000])(
     "(data nested %i deep) reaches all, when the next reports come from deep in the stack",
     async (levels) => {
       const bus = createEventBus({ history: { maxEvents: 10 } });
-      faultsOf(bus);
+      recordErrors(bus);
       const witnesses = await followInEveryWay(bus, "s");
       const others = await followInEveryWay(bus, "other");
+      await bus.open({ sessionId: "other" });
       const report = (): void => {
         bus.publish("s", { message: "later" });
       };

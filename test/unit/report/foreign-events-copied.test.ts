@@ -1,8 +1,11 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEntry, type SessionEvent, type SessionEventBus } from "session-progress";
 import { expectAllTold, followInEveryWay } from "../../support/every-follower.ts";
-import { agentEvent, faultsOf, listen, readAll, say, untyped } from "../../support/events.ts";
+import { asAgentEvent, describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { recordEntries, readEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 
 // What is in a log is what was handed over at that moment, whatever its owner does with it afterwards.
 
@@ -26,7 +29,7 @@ const WAYS_IN: [way: string, put: (bus: SessionEventBus, data: Data) => unknown]
     (bus, data) => bus.sink("s").event({ t: "session_end", status: "completed", data, ts }),
   ],
   ["sink.end", (bus, data) => bus.sink("s").end?.({ status: "completed", data })],
-  ["bus.end", (bus, data) => bus.end("s", { data })],
+  ["bus.end", (bus, data) => void (bus.publish("s", {}), bus.end("s", { data }))],
 ];
 
 /** What owners do with their data later. */
@@ -57,9 +60,9 @@ const LATER: [what: string, change: (data: Data) => unknown][] = [
 const CASES = WAYS_IN.flatMap(([way, put]) => LATER.map(([what, change]) => ({ way, put, what, change })));
 
 describe("data handed over and changed by its owner in the same turn", () => {
-  it.each(CASES)("by $way, $what: everybody is told what it was", async ({ put, change }) => {
+  test.each(CASES)("by $way, $what: everybody is told what it was", async ({ put, change }) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const [ours, others] = [await followInEveryWay(bus, "s"), await followInEveryWay(bus, "other")];
     const data: Data = { n: 1, inner: { n: 1 } };
     put(bus, data);
@@ -67,7 +70,7 @@ describe("data handed over and changed by its owner in the same turn", () => {
     bus.publish("other", { message: "unharmed" });
     for (const id of ["s", "other"]) bus.end(id);
     await expectAllTold(others, ["unharmed", "end completed"]);
-    await expectAllTold(ours, readAll(bus, "s").map(say));
+    await expectAllTold(ours, readEntries(bus, "s").map(describeEvent));
     for (const { entries } of ours) {
       expect(entries.map(({ event }) => event)).toContainEqual(
         expect.objectContaining({ data: { n: 1, inner: { n: 1 } } }),
@@ -78,25 +81,25 @@ describe("data handed over and changed by its owner in the same turn", () => {
 });
 
 describe("a foreign event", () => {
-  it.each([
+  test.each([
     ["plain", (event: object) => event],
     ["frozen", Object.freeze],
     ["sealed", Object.seal],
   ])("that is %s stays as it was when its owner changes it", (_how, hold) => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const event = { ...AGENT, data: { list: [1] } };
     expect(bus.sink("s").event(hold(event) as SessionEvent)).toBe(true);
     event.data.list.push(2);
     Reflect.set(event, "msg", "changed");
     Reflect.set(event, "data", null);
     expect(entries[0]?.event).toEqual({ ...AGENT, data: { list: [1] } });
-    expect(readAll(bus, "s")[0]?.event).toEqual({ ...AGENT, data: { list: [1] } });
+    expect(readEntries(bus, "s")[0]?.event).toEqual({ ...AGENT, data: { list: [1] } });
   });
 
-  it("leaves its owner's objects alone, and is frozen in all its depth itself", () => {
+  test("leaves its owner's objects alone, and is frozen in all its depth itself", () => {
     const bus = createEventBus();
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const event = { ...AGENT, data: { list: [{ n: 1 }] } };
     bus.sink("s").event(event);
     for (const owned of [event, event.data, event.data.list, event.data.list[0]]) {
@@ -108,18 +111,18 @@ describe("a foreign event", () => {
     }
   });
 
-  it("handed over twice, and changed between, makes two different entries", () => {
+  test("handed over twice, and changed between, makes two different entries", () => {
     const bus = createEventBus();
     const sink = bus.sink("s");
     const event = { ...AGENT, data: { n: 1 } };
     sink.event(event);
     event.data.n = 2;
     sink.event(event);
-    const held = readAll(bus, "s").map((entry) => agentEvent(entry).data);
+    const held = readEntries(bus, "s").map((entry) => asAgentEvent(entry).data);
     expect(held).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  it.each([
+  test.each([
     [
       "a getter",
       () => ({
@@ -167,11 +170,11 @@ describe("a foreign event", () => {
     const looks = reads;
     await turn();
     bus.end("s");
-    await expectAllTold(witnesses, readAll(bus, "s").map(say));
+    await expectAllTold(witnesses, readEntries(bus, "s").map(describeEvent));
     expect(reads).toBe(looks);
   });
 
-  it("that is an instance of a class is taken whole or not at all", async () => {
+  test("that is an instance of a class is taken whole or not at all", async () => {
     class Foreign {
       t = "agent_event";
       agent = "a";
@@ -183,15 +186,15 @@ describe("a foreign event", () => {
       }
     }
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const taken = bus.sink("s").event(untyped(new Foreign()));
-    expect(readAll(bus, "s").map(say)).toEqual(taken ? ["m"] : []);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(taken ? ["m"] : []);
     expect(faults).toHaveLength(taken ? 0 : 1);
   });
 
-  it("with fields that nobody knows hurts nobody, whatever they hold", async () => {
+  test("with fields that nobody knows hurts nobody, whatever they hold", async () => {
     const bus = createEventBus();
-    faultsOf(bus);
+    recordErrors(bus);
     const [ours, others] = [await followInEveryWay(bus, "s"), await followInEveryWay(bus, "other")];
     const circle: Data = {};
     circle["self"] = circle;
@@ -202,7 +205,7 @@ describe("a foreign event", () => {
     bus.publish("other", { message: "unharmed" });
     for (const id of ["s", "other"]) bus.end(id);
     await expectAllTold(others, ["unharmed", "end completed"]);
-    await expectAllTold(ours, readAll(bus, "s").map(say));
+    await expectAllTold(ours, readEntries(bus, "s").map(describeEvent));
   });
 });
 
@@ -220,20 +223,20 @@ describe("events passed on from one bus to another", () => {
     return bus;
   }
 
-  it.each([
+  test.each([
     ["as they are", (event: SessionEvent) => event],
     ["as they come out of a worker", (event: SessionEvent) => structuredClone(event)],
     ["as they come off a wire", (event: SessionEvent): SessionEvent => JSON.parse(JSON.stringify(event))],
   ])("%s arrive unchanged, and nobody is told of a fault", async (_how, carry) => {
     const [from, to] = [filled(), createEventBus({ strict: true })];
-    const faults = faultsOf(to);
+    const faults = recordErrors(to);
     const sink = to.sink("copy");
     const witnesses = await followInEveryWay(to, "copy");
     from.subscribe("s", ({ event }) => expect(sink.event(carry(event))).toBe(true), { after: "start" });
     await turn();
     from.end("s", { status: "failed", message: "why", data: [1] });
     const bare = (entries: readonly SessionEntry[]): SessionEvent[] => entries.map(({ event }) => event);
-    expect(bare(readAll(to, "copy"))).toEqual(bare(readAll(from, "s")));
+    expect(bare(readEntries(to, "copy"))).toEqual(bare(readEntries(from, "s")));
     await expectAllTold(witnesses, ["one", "two", "run completed", "end failed"]);
     expect(faults).toEqual([]);
   });

@@ -1,7 +1,10 @@
 import { inspect } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEvent } from "session-progress";
-import { faultsOf, listen, say, untyped } from "../../support/events.ts";
+import { describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { recordEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 import { followInEveryWay, expectAllTold } from "../../support/every-follower.ts";
 
 // Events that no reporter of this process built: another process, a worker or a broker hands them to a sink.
@@ -110,13 +113,13 @@ const data: Case[] = [AGENT, RUN_END, END].flatMap((base) =>
 );
 
 describe("an event from outside that is malformed", () => {
-  it.each([...wholes, ...fields, ...data])(
+  test.each([...wholes, ...fields, ...data])(
     "(%s) is not taken, and told to the error hook",
     (_what, event) => {
       const bus = createEventBus();
       const told: [unknown, unknown][] = [];
       bus.on("error", (error, sessionId) => void told.push([error, sessionId]));
-      const entries = listen(bus, "s");
+      const entries = recordEntries(bus, "s");
       const sink = bus.sink("s");
       expect(sink.event(untyped(event))).toBe(false);
       expect(entries).toEqual([]);
@@ -125,23 +128,23 @@ describe("an event from outside that is malformed", () => {
       // Nothing of it stays behind: the session takes the next event, and ends.
       expect(sink.event(AGENT as SessionEvent)).toBe(true);
       bus.end("s");
-      expect(entries.map(say)).toEqual(["m", "end completed"]);
+      expect(entries.map(describeEvent)).toEqual(["m", "end completed"]);
     },
   );
 
-  it.each([...wholes, ...fields, ...data])("(%s) is a TypeError when strict", (_what, event) => {
+  test.each([...wholes, ...fields, ...data])("(%s) is a TypeError when strict", (_what, event) => {
     const bus = createEventBus({ strict: true });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const sink = bus.sink("s");
     expect(() => sink.event(untyped(event))).toThrow(TypeError);
     expect(() => sink.event(untyped(event))).toThrow(/^Expected `/);
     expect(entries).toEqual([]);
     expect(sink.event(AGENT as SessionEvent)).toBe(true);
     bus.end("s");
-    expect(entries.map(say)).toEqual(["m", "end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["m", "end completed"]);
   });
 
-  it.each([
+  test.each([
     ["pct", NaN],
     ["pct", Infinity],
     ["progress", -Infinity],
@@ -149,8 +152,8 @@ describe("an event from outside that is malformed", () => {
     ["overall", Infinity],
   ])("(%s: %d) puts no null on the wire", (field, value) => {
     const bus = createEventBus();
-    faultsOf(bus);
-    const entries = listen(bus, "s");
+    recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     bus.sink("s").event(untyped({ ...AGENT, [field]: value }));
     for (const { event } of entries) {
       expect(event).not.toHaveProperty(field);
@@ -158,9 +161,9 @@ describe("an event from outside that is malformed", () => {
     }
   });
 
-  it("hurts no follower of its session and of no other, in the same turn", async () => {
+  test("hurts no follower of its session and of no other, in the same turn", async () => {
     const bus = createEventBus();
-    faultsOf(bus);
+    recordErrors(bus);
     const sessions = ["a", "s", "z"];
     const witnesses = await Promise.all(sessions.map((id) => followInEveryWay(bus, id)));
     for (const id of sessions) bus.publish(id, { message: "before" });
@@ -172,7 +175,7 @@ describe("an event from outside that is malformed", () => {
 });
 
 describe("the end of a sink that is handed something malformed", () => {
-  it.each<Case>([
+  test.each<Case>([
     ["nothing", undefined],
     ["null", null],
     ["an unknown status", { status: "done" }],
@@ -182,7 +185,7 @@ describe("the end of a sink that is handed something malformed", () => {
     ["a status that throws", Object.defineProperty({}, "status", { get: throwing })],
   ])("(%s) throws nothing and puts no such status on the wire", async (_what, outcome) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     const witnesses = await followInEveryWay(bus, "s");
     bus.publish("s", { message: "before" });
     const sink = bus.sink("s");
@@ -190,13 +193,13 @@ describe("the end of a sink that is handed something malformed", () => {
     expect(faults).not.toEqual([]);
     bus.end("s");
     const ends = witnesses[0]!.entries.filter(({ event }) => event.t === "session_end");
-    expect(ends.map(say)).toEqual([expect.stringMatching(/^end (completed|failed|cancelled)$/)]);
-    await expectAllTold(witnesses, ["before", say(ends[0]!)]);
+    expect(ends.map(describeEvent)).toEqual([expect.stringMatching(/^end (completed|failed|cancelled)$/)]);
+    await expectAllTold(witnesses, ["before", describeEvent(ends[0]!)]);
   });
 
-  it.each(NO_DATA)("(data: %s) ends the session without it", async (_what, make) => {
+  test.each(NO_DATA)("(data: %s) ends the session without it", async (_what, make) => {
     const bus = createEventBus();
-    faultsOf(bus);
+    recordErrors(bus);
     const witnesses = await followInEveryWay(bus, "s");
     await bus.sink("s").end?.({ status: "failed", data: make() });
     await expectAllTold(witnesses, ["end failed"]);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   bindReporter,
   createEventBus,
@@ -9,7 +9,10 @@ import {
   withAgent,
 } from "session-progress";
 import { createRecorder } from "session-progress/testing";
-import { agentEvent, faultsOf, listen, readAll, say, untyped } from "../../support/events.ts";
+import { asAgentEvent, describeEvent } from "../../support/events.ts";
+import { recordErrors } from "../../support/hooks.ts";
+import { recordEntries, readEntries } from "../../support/session-entries.ts";
+import { untyped } from "../../support/untyped.ts";
 import { circular, overflow, revoked } from "../../support/hostile-values.ts";
 
 // What reports hold and what surrounds them may be anything: reporting goes on.
@@ -45,55 +48,55 @@ const REPORTS: Record<string, (bus: SessionEventBus, part: object) => boolean> =
 const FIELDS = ["message", "progress", "total", "agent", "phase"];
 
 describe.each(Object.entries(REPORTS))("%s, when what it is given is", (_how, report) => {
-  it.each(UNREADABLE.flatMap(([what, value]) => FIELDS.map((field) => ({ what, field, value }))))(
+  test.each(UNREADABLE.flatMap(([what, value]) => FIELDS.map((field) => ({ what, field, value }))))(
     "$what as $field, loses that part alone and says so",
     ({ field, value }) => {
       const bus = createEventBus();
-      const faults = faultsOf(bus);
-      const entries = listen(bus, "s");
+      const faults = recordErrors(bus);
+      const entries = recordEntries(bus, "s");
       expect(report(bus, { message: "kept", [field]: value })).toBe(true);
       expect(faults).toEqual([expect.any(TypeError)]);
       expect(faults[0]?.message).toMatch(new RegExp(`^Expected \`${field}\``));
-      expect(entries.map(say)).toEqual([field === "message" ? "" : "kept"]);
+      expect(entries.map(describeEvent)).toEqual([field === "message" ? "" : "kept"]);
     },
   );
 
-  it.each(UNREADABLE)(
+  test.each(UNREADABLE)(
     "%s as the report, is not taken or says nothing, and throws nothing",
     (_what, value) => {
       const bus = createEventBus();
-      faultsOf(bus);
-      const entries = listen(bus, "s");
+      recordErrors(bus);
+      const entries = recordEntries(bus, "s");
       const taken = report(bus, untyped(value));
-      expect(entries.map(say)).toEqual(taken ? [""] : []);
+      expect(entries.map(describeEvent)).toEqual(taken ? [""] : []);
       expect(report(bus, { message: "next" })).toBe(true);
     },
   );
 
-  it.each(UNREADABLE)("%s as the report, throws only TypeErrors when strict", (_what, value) => {
+  test.each(UNREADABLE)("%s as the report, throws only TypeErrors when strict", (_what, value) => {
     const bus = createEventBus({ strict: true });
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     try {
       report(bus, untyped(value));
     } catch (error) {
       expect(error).toBeInstanceOf(TypeError);
     }
     expect(report(bus, { message: "next" })).toBe(true);
-    expect(say(entries.at(-1)!)).toBe("next");
+    expect(describeEvent(entries.at(-1)!)).toBe("next");
   });
 });
 
 describe("what else may be unreadable", () => {
-  it.each(UNREADABLE)("(%s) as the message of an end: it goes out without", (_what, message) => {
+  test.each(UNREADABLE)("(%s) as the message of an end: it goes out without", (_what, message) => {
     const bus = createEventBus();
-    const faults = faultsOf(bus);
+    const faults = recordErrors(bus);
     bus.publish("s", {});
     bus.end("s", { status: "failed", message: untyped(message) });
-    expect(readAll(bus, "s").map(say)).toEqual(["", "end failed"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["", "end failed"]);
     expect(faults).toEqual([expect.any(TypeError)]);
   });
 
-  it.each(UNREADABLE)("(%s) as an argument: a TypeError that says which", (_what, value) => {
+  test.each(UNREADABLE)("(%s) as an argument: a TypeError that says which", (_what, value) => {
     const bus = createEventBus();
     const given = untyped(value);
     const misuses: [() => unknown, RegExp][] = [
@@ -116,7 +119,7 @@ describe("what else may be unreadable", () => {
     expect(bus.publish(given, {})).toBe(false);
   });
 
-  it.each(UNREADABLE)("(%s) in a recorder's report: a TypeError", (_what, message) => {
+  test.each(UNREADABLE)("(%s) in a recorder's report: a TypeError", (_what, message) => {
     const recorder = createRecorder();
     const { report } = createReporter(recorder);
     expect(() => report({ message: untyped(message) })).toThrow(/^Expected `message`/);
@@ -151,9 +154,9 @@ const STORES: [what: string, store: unknown][] = [
 ];
 
 describe("a foreign store that holds", () => {
-  it.each(STORES)("%s is nobody to report to", (_what, store) => {
+  test.each(STORES)("%s is nobody to report to", (_what, store) => {
     const bus = createEventBus();
-    faultsOf(bus);
+    recordErrors(bus);
     const seen = under(store, () => ({
       report: reportProgress({ message: "lost" }),
       agent: withAgent("a", () => reportProgress({ message: "lost" })),
@@ -173,19 +176,19 @@ describe("a foreign store that holds", () => {
       own: true,
       published: true,
     });
-    expect(readAll(bus, "s").map(say)).toEqual(["own", "published"]);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["own", "published"]);
   });
 
-  it.each(STORES)("%s hinders no listener, hook, run or end", async (_what, store) => {
+  test.each(STORES)("%s hinders no listener, hook, run or end", async (_what, store) => {
     const bus = createEventBus();
     const ends: string[] = [];
     bus.on("end", (id) => void ends.push(id));
-    const entries = listen(bus, "s");
+    const entries = recordEntries(bus, "s");
     const { done } = under(store, () =>
       bus.start(({ reporter }) => reporter.report({ message: "m" }), { sessionId: "s" }),
     );
     expect((await done).status).toBe("completed");
-    expect(entries.map(say)).toEqual(["m", "end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["m", "end completed"]);
     expect(ends).toEqual(["s"]);
   });
 });
@@ -205,23 +208,23 @@ const CLOCKS: [what: string, now: () => unknown][] = [
 ];
 
 describe("a clock that says", () => {
-  it.each(CLOCKS)("%s leaves reports, ends and epochs as they have to be", async (_what, now) => {
+  test.each(CLOCKS)("%s leaves reports, ends and epochs as they have to be", async (_what, now) => {
     const before = createEventBus().reporter("before").epoch!;
     vi.spyOn(Date, "now").mockImplementation(untyped(now));
     const bus = createEventBus();
-    const faults = faultsOf(bus);
-    const entries = listen(bus, "s");
+    const faults = recordErrors(bus);
+    const entries = recordEntries(bus, "s");
     const epochs = ["s", "t"].map((id) => bus.reporter(id).epoch!);
     expect(bus.publish("s", { message: "1" })).toBe(true);
     expect(bus.reporter("s").report({ message: "2" })).toBe(true);
     const said: string[] = [];
-    createReporter((event) => void said.push(say(event))).report({ message: "no bus" });
+    createReporter((event) => void said.push(describeEvent(event))).report({ message: "no bus" });
     const { done } = bus.start(({ reporter }) => reporter.report({ message: "3" }), { sessionId: "s" });
     expect((await done).status).toBe("completed");
     vi.restoreAllMocks();
 
     expect(said).toEqual(["no bus"]);
-    expect(entries.map(say)).toEqual(["1", "2", "3", "end completed"]);
+    expect(entries.map(describeEvent)).toEqual(["1", "2", "3", "end completed"]);
     for (const { event } of entries) {
       const { ts } = event as { ts: string };
       expect(ts).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -231,6 +234,6 @@ describe("a clock that says", () => {
       expect(BigInt(epoch) > BigInt(before) && BigInt(epoch) < 1n << 62n).toBe(true);
     }
     expect(faults).toEqual([]);
-    expect(agentEvent(entries[0]).msg).toBe("1");
+    expect(asAgentEvent(entries[0]).msg).toBe("1");
   });
 });
