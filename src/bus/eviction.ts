@@ -1,5 +1,5 @@
 import type { Ticker, Ticking } from "../runtime/ticker.ts";
-import type { EncodedCache, Session } from "./session.ts";
+import { type EncodedCache, type Session, TRANSITIONS } from "./session.ts";
 import { SESSION_BYTES, type SessionRegistry } from "./session-registry.ts";
 
 /** How many sessions there may be, and how long they stay. */
@@ -54,12 +54,14 @@ export class Eviction implements Ticking {
     return this.#registry.bytes + this.#cachedBytes;
   }
 
-  /** Makes `session` live if there is room for one more, or can be made. */
+  /** Makes `session` live, unless it is or has ended, if there is room for one more, or can be made. */
   admit(session: Session): boolean {
-    if (session.state === "live") return true;
+    if (!mayLive(session)) return true;
     const registry = this.#registry;
     while (registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
     if (!this.makeRoom(SESSION_BYTES, session)) return false;
+    // Again: filters may have run, which may report to it or end it.
+    if (!mayLive(session)) return true;
     registry.enliven(session);
     this.#ticker.join(this, this.#sweepMs);
     return true;
@@ -164,7 +166,8 @@ export class Eviction implements Ticking {
     if (session.followed) this.#offer(session);
     this.#large.delete(session);
     this.dropCaches(session);
-    this.#registry.evict(session);
+    // A filter may have had it evicted meanwhile.
+    if (session.state === "live" || session.state === "ended") this.#registry.evict(session);
     return true;
   }
 
@@ -182,4 +185,8 @@ export class Eviction implements Ticking {
     this.#registry.shrink(largest, Math.max(SPARED_BYTES, before - lacking));
     return largest.log.bytes < before;
   }
+}
+
+function mayLive({ state }: Session): boolean {
+  return TRANSITIONS[state].includes("live");
 }

@@ -228,8 +228,7 @@ export class Hub {
 
   #admit(session: Session, entry: LogEntry): boolean {
     const bytes = entryBytes(entry);
-    // The `error` hook may have ended it when something had to be cut.
-    if (!this.#shared && session.outcome === undefined) {
+    if (!this.#shared) {
       if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
       this.followers.makeWay(session, bytes);
       if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
