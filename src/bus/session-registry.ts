@@ -72,6 +72,9 @@ export class SessionRegistry {
   /** Writes `entry` at `position`. Without a log, an end makes a tombstone, anything else becomes part of a gap. */
   write(session: Session, position: number, entry: LogEntry, bytes: number): void {
     const { log } = session;
+    session.lastEntrySeq = ++this.#entrySeq;
+    // Its first entry is no sign that it is used: that comes with every session.
+    if (log.size === 0 && session.queue === this.idle) this.#enqueue(this.idle, session);
     if (position > log.head + 1) log.skipTo(position - 1);
     if (session.state === "live") {
       log.append(entry, bytes);
@@ -84,7 +87,6 @@ export class SessionRegistry {
     } else {
       log.skipTo(position);
     }
-    session.lastEntrySeq = ++this.#entrySeq;
   }
 
   /** Lets the log of a session go: of an ended one all but the end. */
