@@ -134,6 +134,11 @@ export class SessionRegistry {
     if (queue === this.idle || queue === this.quiet) queue.delete(session);
   }
 
+  /** Code runs in it: it is not forgotten, though its log may go. */
+  keep(session: Session): void {
+    if ((session.queue as SessionQueue | undefined) === this.quiet) this.quiet.delete(session);
+  }
+
   /** Puts a session that nobody holds any more where it can be evicted; one that was never opened goes. */
   release(session: Session): void {
     const { state } = session;
