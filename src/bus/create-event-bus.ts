@@ -120,7 +120,7 @@ function withSession<T>(
     hub.registry.release(session);
   };
   session.users++;
-  hub.registry.hold(session);
+  hub.registry.keep(session);
   try {
     const returned = reporterOf(session).run(fn);
     if (returned instanceof Promise) {

@@ -1,5 +1,5 @@
 import type { Ticker, Ticking } from "../runtime/ticker.ts";
-import type { EncodedCache, Session } from "./session.ts";
+import { type EncodedCache, type Session, TRANSITIONS } from "./session.ts";
 import { SESSION_BYTES, type SessionRegistry } from "./session-registry.ts";
 
 /** How many sessions there may be, and how long they stay. */
@@ -21,7 +21,8 @@ const MIN_SHRINK_BYTES = 64 << 10;
  * Makes room, and lets go of what is old.
  *
  * Under pressure go, in this order: what is only encoded, logs of ended sessions, what ends say beyond how it was,
- * logs of idle sessions that nobody follows, each oldest first; then the largest logs lose what was offered.
+ * logs of idle sessions that nobody follows, each oldest first; then the largest logs lose what was offered, and at
+ * last the log for which room is made.
  */
 export class Eviction implements Ticking {
   readonly #registry: SessionRegistry;
@@ -54,12 +55,14 @@ export class Eviction implements Ticking {
     return this.#registry.bytes + this.#cachedBytes;
   }
 
-  /** Makes `session` live if there is room for one more, or can be made. */
+  /** Makes `session` live, unless it is or has ended, if there is room for one more, or can be made. */
   admit(session: Session): boolean {
-    if (session.state === "live") return true;
+    if (!mayLive(session)) return true;
     const registry = this.#registry;
     while (registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
     if (!this.makeRoom(SESSION_BYTES, session)) return false;
+    // Again: filters may have run, which may report to it or end it.
+    if (!mayLive(session)) return true;
     registry.enliven(session);
     this.#ticker.join(this, this.#sweepMs);
     return true;
@@ -70,19 +73,9 @@ export class Eviction implements Ticking {
     if (this.bytes + bytes <= this.#limits.maxTotalBytes) return true;
     if (this.#cachedBytes > 0) this.dropCaches();
     while (this.bytes + bytes > this.#limits.maxTotalBytes) {
-      if (!this.#evictOne(session) && !this.#shrinkLargest(bytes)) return false;
+      if (!this.#evictOne(session) && !this.#shrinkLargest(bytes)) return this.#shrinkOwn(bytes, session);
     }
     return true;
-  }
-
-  /** As `makeRoom`, for an end: at last its own session's entries go. */
-  forceRoom(bytes: number, session: Session): boolean {
-    if (this.makeRoom(bytes, session)) return true;
-    if (session.state !== "live") return false;
-    const lacking = this.bytes + bytes - this.#limits.maxTotalBytes;
-    this.#offer(session);
-    if (session.log.bytes > 0) this.#registry.shrink(session, Math.max(0, session.log.bytes - lacking));
-    return this.bytes + bytes <= this.#limits.maxTotalBytes;
   }
 
   /** Notes that `session` has grown. */
@@ -164,8 +157,19 @@ export class Eviction implements Ticking {
     if (session.followed) this.#offer(session);
     this.#large.delete(session);
     this.dropCaches(session);
-    this.#registry.evict(session);
+    // A filter may have had it evicted meanwhile.
+    if (session.state === "live" || session.state === "ended") this.#registry.evict(session);
     return true;
+  }
+
+  /** At last the oldest of a session make room for its newest, if that is enough. */
+  #shrinkOwn(bytes: number, session: Session): boolean {
+    const { maxTotalBytes } = this.#limits;
+    if (session.state !== "live" || session.log.bytes < this.bytes + bytes - maxTotalBytes) return false;
+    this.#offer(session);
+    const left = session.log.bytes - (this.bytes + bytes - maxTotalBytes);
+    if (session.state === "live" && left >= 0) this.#registry.shrink(session, left);
+    return this.bytes + bytes <= maxTotalBytes;
   }
 
   /** Takes at least what is lacking of the largest log, as far as it is not spared. */
@@ -182,4 +186,8 @@ export class Eviction implements Ticking {
     this.#registry.shrink(largest, Math.max(SPARED_BYTES, before - lacking));
     return largest.log.bytes < before;
   }
+}
+
+function mayLive({ state }: Session): boolean {
+  return TRANSITIONS[state].includes("live");
 }

@@ -281,9 +281,9 @@ export class Hub {
       if (session.state !== "live") this.eviction.admit(session);
       this.followers.makeWay(session, entryBytes(entry));
       if (session.lost > 0) this.#tellLost(session);
-      if (!this.eviction.forceRoom(entryBytes(entry), session)) {
+      if (!this.eviction.makeRoom(entryBytes(entry), session)) {
         entry = bareEnd(entry);
-        const fits = this.eviction.forceRoom(entryBytes(entry), session);
+        const fits = this.eviction.makeRoom(entryBytes(entry), session);
         if (!fits && session.state === "live") this.registry.evict(session);
       }
     }

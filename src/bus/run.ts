@@ -109,7 +109,7 @@ class Run implements ActiveRun {
       refused: () => void hub.drop(session, "ended"),
     });
     this.#reporter = makeReporter(target, { run: id });
-    hub.registry.hold(session);
+    hub.registry.keep(session);
     session.runs = added(session.runs, this);
   }
 

@@ -72,6 +72,9 @@ export class SessionRegistry {
   /** Writes `entry` at `position`. Without a log, an end makes a tombstone, anything else becomes part of a gap. */
   write(session: Session, position: number, entry: LogEntry, bytes: number): void {
     const { log } = session;
+    session.lastEntrySeq = ++this.#entrySeq;
+    // Its first entry is no sign that it is used: that comes with every session.
+    if (log.size === 0 && session.queue === this.idle) this.#enqueue(this.idle, session);
     if (position > log.head + 1) log.skipTo(position - 1);
     if (session.state === "live") {
       log.append(entry, bytes);
@@ -84,7 +87,6 @@ export class SessionRegistry {
     } else {
       log.skipTo(position);
     }
-    session.lastEntrySeq = ++this.#entrySeq;
   }
 
   /** Lets the log of a session go: of an ended one all but the end. */
@@ -130,6 +132,11 @@ export class SessionRegistry {
   hold(session: Session): void {
     const queue = session.queue as SessionQueue | undefined;
     if (queue === this.idle || queue === this.quiet) queue.delete(session);
+  }
+
+  /** Code runs in it: it is not forgotten, though its log may go. */
+  keep(session: Session): void {
+    if ((session.queue as SessionQueue | undefined) === this.quiet) this.quiet.delete(session);
   }
 
   /** Puts a session that nobody holds any more where it can be evicted; one that was never opened goes. */

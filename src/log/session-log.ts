@@ -159,7 +159,8 @@ export class SessionLog {
   /** Lets the oldest go until at most `maxEvents` and `maxBytes` are left; `atLeast` so many of the tail stay. */
   #compact(atLeast: 0 | 1, maxEvents: number, maxBytes: number): void {
     const newest = this.#newest!;
-    const maxKeptBytes = Math.min(maxBytes, this.#limits.maxBytes / 2);
+    // An entry larger than the limit leaves less than nothing.
+    const maxKeptBytes = Math.max(0, Math.min(maxBytes, this.#limits.maxBytes / 2));
     while (this.size > maxEvents || this.bytes > maxBytes) {
       if (this.#tail.length - this.#first > atLeast) this.#shiftTail(newest);
       else if (this.#kept.length > 0) this.#shiftKept(newest);

@@ -77,7 +77,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
   // No test waits for time to pass; the limit is for machines that are busy with something else.
   describe(`event stream: ${name}`, { timeout: 20_000 }, () => {
     describe("the wire", () => {
-      test("headers, retry and ready come before anything happened", async () => {
+      test("headers, and ready with the reconnection time, come before anything happened", async () => {
         const { follow } = await setUp();
         const client = await follow();
         expect(client.status).toBe(200);
@@ -88,13 +88,19 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         });
         expect(client.headers["connection"]).toBe(http1 ? "keep-alive" : undefined);
         expect(client.headers["content-encoding"]).toBeUndefined();
-        const [retry, ready] = await client.take(2);
-        expect(retry!.raw).toBe(`retry: ${retry!.retry}\n\n`);
-        expect(retry!.retry).toBeGreaterThanOrEqual(1_800);
-        expect(retry!.retry).toBeLessThanOrEqual(2_200);
-        expect(ready!.raw).toBe(
-          'id: 0-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":15000}\n\n',
+        const ready = await client.next();
+        expect(ready.raw).toBe(
+          `retry: ${ready.retry}\nid: 0-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":15000}\n\n`,
         );
+        expect(ready.retry).toBeGreaterThanOrEqual(1_800);
+        expect(ready.retry).toBeLessThanOrEqual(2_200);
+      });
+
+      test.runIf(http1)("`Connection` is the server's: who asks for `close` is told `close`", async () => {
+        const { follow } = await setUp();
+        const client = await follow({}, { headers: { connection: "close" } });
+        await client.until("ready");
+        expect(client.headers["connection"]).toBe("close");
       });
 
       test("every block, byte for byte", async () => {
@@ -126,14 +132,13 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(times.every((ts) => new Date(ts).toISOString() === ts)).toBe(true);
         expect(client.text.replaceAll(epoch, "E").replaceAll(/"ts":"[^"]*"/g, '"ts":"T"')).toBe(
           [
-            "retry: 0\n\n",
-            'id: E-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":20000}\n\n',
+            'retry: 0\nid: E-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":20000}\n\n',
             'id: E-1\nevent: agent\ndata: {"t":"agent_event","agent":"codesmith","phase":"think","msg":"Analyzing architecture","pct":0.35,"ts":"T"}\n\n',
             'id: E-2\nevent: agent\ndata: {"t":"agent_event","agent":"agent","phase":"progress","msg":"","pct":0.75,"ts":"T","progress":3,"total":4,"data":{"file":"a.ts"}}\n\n',
             'id: E-3\nevent: agent\ndata: {"t":"agent_event","agent":"agent","phase":"progress","msg":"","ts":"T","progress":5}\n\n',
             'id: E-4\nevent: gap\ndata: {"t":"gap","reason":"dropped","lost":3}\n\n',
-            `id: E-5\nevent: run\ndata: {"t":"run_end","run":"${run}","status":"completed","data":{"value":"kept open"},"ts":"T"}\n\n`,
-            'id: E-6\nevent: end\ndata: {"t":"session_end","status":"failed","msg":"No disk left","data":[1],"ts":"T"}\n\n',
+            `id: E-5\nevent: run\ndata: {"t":"run_end","run":"${run}","status":"completed","ts":"T","data":{"value":"kept open"}}\n\n`,
+            'id: E-6\nevent: end\ndata: {"t":"session_end","status":"failed","msg":"No disk left","ts":"T","data":[1]}\n\n',
           ].join(""),
         );
         await expect(client.over).resolves.toBe("end");
@@ -144,7 +149,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         bus.publish("s", { agent: "early", message: "kept: the newest of its agent" });
         for (let n = 2; n <= 10; n++) bus.publish("s", { message: `m${n}` });
         const client = await follow();
-        const [, ready, first, gap, next] = await client.take(5);
+        const [ready, first, gap, next] = await client.take(4);
         const epoch = ready!.id!.split("-")[0]!;
         expect(first!.id).toBe(`${epoch}-1`);
         expect(gap!.raw).toBe(
@@ -154,7 +159,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(dataOf(next)["msg"]).toBe("m8");
 
         const back = await followAfter(`${epoch}-4`);
-        const [, again, rest] = await back.take(3);
+        const [again, rest] = await back.take(2);
         expect(dataOf(again)).toMatchObject({ resume: "resumed" });
         expect(rest!.raw).toBe(
           `id: ${epoch}-7\nevent: gap\ndata: {"t":"gap","reason":"behind","missed":3}\n\n`,
@@ -200,26 +205,27 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         await Promise.all([one.until("ready"), other.until("ready"), elsewhere.until("ready")]);
         for (let n = 1; n <= 5; n++) bus.publish("s", { message: `m${n}` });
         bus.end("s");
+        bus.publish("elsewhere", { message: "its own" });
         bus.end("elsewhere");
         const seen = await Promise.all([one.rest(), other.rest(), elsewhere.rest()]);
         expect(seen[0]).toHaveLength(6);
         expect(seen[1]).toEqual(seen[0]);
-        expect(eventsIn(seen[2])).toMatchObject([{ t: "session_end" }]);
+        expect(eventsIn(seen[2])).toMatchObject([{ msg: "its own" }, { t: "session_end" }]);
         expect(elsewhere.text).not.toContain("m1");
       });
 
       test("a follower that comes first has position 0-0, makes no session and joins the incarnation", async () => {
         const { bus, follow, followAfter } = await setUp();
         const client = await follow();
-        const [, ready] = await client.take(2);
-        expect(ready!.id).toBe("0-0");
+        const ready = await client.next();
+        expect(ready.id).toBe("0-0");
         expect(bus.stats()).toMatchObject({ sessions: 0, followers: 1 });
         const { epoch } = bus.reporter("s");
         bus.publish("s", { message: "first" });
         expect((await client.next()).id).toBe(`${epoch}-1`);
         client.close();
         const back = await followAfter("0-0");
-        const [, again, first] = await back.take(3);
+        const [again, first] = await back.take(2);
         expect(dataOf(again)).toMatchObject({ resume: "fresh" });
         expect(first!.id).toBe(`${epoch}-1`);
       });
@@ -257,14 +263,14 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
       test("at every position gives exactly what follows it", async () => {
         const { bus, epoch, follow, followAfter } = await withLog();
         bus.end("s");
-        const whole = (await (await follow()).rest()).slice(2);
+        const whole = (await (await follow()).rest()).slice(1);
         expect(whole.map(({ id }) => id)).toEqual(
           Array.from({ length: LENGTH }, (_, index) => `${epoch}-${index + 1}`),
         );
         for (let position = 0; position < LENGTH; position++) {
           const client = await followAfter(`${epoch}-${position}`);
-          const [retry, ready, ...suffix] = await client.rest();
-          expect(retry!.retry).toBeDefined();
+          const [ready, ...suffix] = await client.rest();
+          expect(ready!.retry).toBeDefined();
           expect(ready!.id).toBe(`${epoch}-${position}`);
           expect(dataOf(ready)["resume"]).toBe(position === 0 ? "fresh" : "resumed");
           expect(suffix).toEqual(whole.slice(position));
@@ -298,21 +304,26 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(await after.rest()).toEqual([]);
         expect(after.text).toBe("");
         expect(after.headers["content-type"]).toBeUndefined();
+        expect(after.headers["cache-control"]).toBe("no-store");
 
         expect((await followAfter(`${epoch}-${LENGTH - 1}`)).status).toBe(200);
         expect((await followAfter(`${epoch}-${LENGTH + 1}`)).status).toBe(200);
         expect((await followAfter(`1${epoch}-${LENGTH}`)).status).toBe(200);
       });
 
-      test("the header is asked first, then the query", async () => {
+      test("the header is asked first, then the query, in both of its words", async () => {
         const { epoch, follow } = await withLog();
-        const byQuery = await follow({ last_event_id: `${epoch}-3` });
-        expect((await byQuery.until("ready")).at(-1)!.id).toBe(`${epoch}-3`);
-        const byHeader = await follow(
-          { last_event_id: `${epoch}-3` },
-          { headers: { "last-event-id": `${epoch}-7` } },
-        );
-        expect((await byHeader.until("ready")).at(-1)!.id).toBe(`${epoch}-7`);
+        const [inQuery, inHeader] = [`${epoch}-3`, `${epoch}-7`];
+        for (const name of ["last_event_id", "lastEventId"]) {
+          const byQuery = await follow({ [name]: inQuery });
+          expect((await byQuery.next()).id, name).toBe(inQuery);
+          const byHeader = await follow({ [name]: inQuery }, { headers: { "last-event-id": inHeader } });
+          expect((await byHeader.next()).id, name).toBe(inHeader);
+          const byEmptyHeader = await follow({ [name]: inQuery }, { headers: { "last-event-id": "" } });
+          expect((await byEmptyHeader.next()).id, name).toBe(inQuery);
+        }
+        const both = await follow({ last_event_id: inQuery, lastEventId: inHeader });
+        expect((await both.next()).id).toBe(inQuery);
       });
 
       test("an id that means nothing here is told once, then the log is read from its start", async () => {
@@ -336,7 +347,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         ];
         for (const id of meaningless) {
           const client = await followAfter(id);
-          const [, ready, gap, first] = await client.take(4);
+          const [ready, gap, first] = await client.take(3);
           expect(dataOf(ready), id).toMatchObject({ resume: "reset" });
           expect(ready!.id).toBe(`${epoch}-0`);
           expect(gap!.raw).toBe(`id: ${epoch}-0\nevent: gap\ndata: {"t":"gap","reason":"reset"}\n\n`);
@@ -347,7 +358,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
           { session_id: "nobody" },
           { headers: { "last-event-id": `${epoch}-3` } },
         );
-        const [, ready, gap] = await unopened.take(3);
+        const [ready, gap] = await unopened.take(2);
         expect([ready!.id, gap!.id]).toEqual(["0-0", "0-0"]);
         expect(dataOf(ready)["resume"]).toBe("reset");
       });
@@ -355,23 +366,24 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
       test("n = 0 and an empty id have seen nothing yet: fresh, in whichever incarnation", async () => {
         const { epoch, follow, followAfter } = await withLog();
         for (const id of [`${epoch}-0`, "0-0", "123-0"]) {
-          const [, ready, first] = await (await followAfter(id)).take(3);
+          const [ready, first] = await (await followAfter(id)).take(2);
           expect(dataOf(ready)["resume"]).toBe("fresh");
           expect([ready!.id, first!.id]).toEqual([`${epoch}-0`, `${epoch}-1`]);
         }
-        const [, ready] = await (await follow({ last_event_id: "" })).take(2);
+        const ready = await (await follow({ last_event_id: "" })).next();
         expect(dataOf(ready)["resume"]).toBe("fresh");
       });
 
       test("into the next incarnation of an ended session is a reset", async () => {
         const { bus, epoch, followAfter } = await withLog();
         bus.end("s");
+        await bus.open({ sessionId: "s" });
         const next = bus.reporter("s");
         next.report({ message: "anew" });
         expect(BigInt(next.epoch!)).toBeGreaterThan(BigInt(epoch));
         const client = await followAfter(`${epoch}-${LENGTH}`);
         expect(client.status).toBe(200);
-        const [, ready, gap, first] = await client.take(4);
+        const [ready, gap, first] = await client.take(3);
         expect(dataOf(ready)["resume"]).toBe("reset");
         expect(dataOf(gap)).toEqual({ t: "gap", reason: "reset" });
         expect(first!.id).toBe(`${next.epoch}-1`);
@@ -383,7 +395,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         await client.until("ready");
         await client.take(LENGTH - 1);
         bus.end("s", { message: "old" });
-        bus.reporter("s").report({ message: "new" });
+        bus.start(({ reporter }) => reporter.report({ message: "new" }), { sessionId: "s" });
         const blocks = await client.rest();
         expect(eventsIn(blocks)).toMatchObject([{ t: "session_end", msg: "old" }]);
       });
@@ -494,6 +506,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(client.text).toBe("");
         expect(bus.stats().followers).toBe(0);
         expect((await follow({ session_id: "" }, { method: "HEAD" })).status).toBe(400);
+        bus.publish("s", {});
         bus.end("s");
         const id = (await (await follow()).rest()).at(-1)!.id!;
         expect((await followAfter(id)).status).toBe(204);
@@ -705,7 +718,28 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
         expect(dataOf(blocks[2])["run"]).toBe(run);
         expect(client.text).not.toContain("hidden");
         expect((await followAfter(`${epoch}-7`)).status).toBe(204);
-        expect((await (await followAfter(`${epoch}-3`)).rest()).slice(2)).toEqual(blocks.slice(2));
+        expect((await (await followAfter(`${epoch}-3`)).rest()).slice(1)).toEqual(blocks.slice(2));
+      });
+
+      test("filter admits on `true` only; anything but a boolean withholds and is told", async () => {
+        const answers: Record<string, () => unknown> = {
+          yes: () => true,
+          no: () => false,
+          nothing: () => undefined,
+          one: () => 1,
+          later: () => Promise.resolve(true),
+          never: () => Promise.reject(new Error("too late")),
+        };
+        const { bus, errors, follow } = await setUp({ filter: ({ msg }) => answers[msg]!() as boolean });
+        const client = await follow();
+        await client.until("ready");
+        for (const message of Object.keys(answers)) bus.publish("s", { message });
+        bus.end("s");
+        expect(eventsIn(await client.rest()).map(({ msg, t }) => msg ?? t)).toEqual(["yes", "session_end"]);
+        const told = ["undefined", "1", "an object", "an object"].map(
+          (got) => `Expected \`filter()\` to be a boolean, got ${got}`,
+        );
+        expect(errors).toEqual([...told, "too late"]);
       });
 
       test("a filter that throws withholds, and its error reaches the hook", async () => {

@@ -37,12 +37,7 @@ test("every chunk is framed right, with texts of any width", async () => {
   const received = await client.until("0\r\n\r\n");
   const text = unchunk(received);
   const sent = [...text.matchAll(/^data: (.*)$/gm)].map(([, json]) => JSON.parse(json!) as { msg?: string });
-  expect(sent.map(({ msg }) => msg)).toEqual([
-    undefined,
-    ...messages.slice(0, 4),
-    expect.stringMatching(/^x{65000,}…$/),
-    undefined,
-  ]);
+  expect(sent.map(({ msg }) => msg)).toEqual([undefined, ...messages, undefined]);
 });
 
 test("whoever has wrapped `write` sees every byte", async () => {
@@ -157,7 +152,7 @@ test("a response that sends no chunks gets none", async () => {
   await client.until('"msg":"one"');
   bus.end("s");
   await client.closed;
-  expect(client.received).toMatch(/\r\n\r\nretry: \d+\n\nid: .*\n\nid: .*\n\nid: [^\r]*\n\n$/s);
+  expect(client.received).toMatch(/\r\n\r\nretry: \d+\nid: .*\n\nid: .*\n\nid: [^\r]*\n\n$/s);
 });
 
 test("a connection serves one stream after the other, and keeps no listener of any", async () => {

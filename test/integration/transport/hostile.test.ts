@@ -220,13 +220,14 @@ describe("requests that are not what they should be", { timeout: 20_000 }, () =>
     await client.closed;
     expect(client.received).not.toMatch(/transfer-encoding/i);
     const body = client.received.slice(client.received.indexOf("\r\n\r\n") + 4);
-    expect(body).toMatch(/^retry: \d+\n\nid: 0-0\nevent: ready\n/);
+    expect(body).toMatch(/^retry: \d+\nid: 0-0\nevent: ready\n/);
     expect(body).toMatch(/\nevent: end\ndata: \{.*\}\n\n$/);
   });
 
   test("who asks for the connection to be closed after the end gets that", async () => {
     const { bus, connect } = await setUp();
     const client = await connect();
+    bus.publish("s", { message: "one" });
     client.get("/?session_id=s", { Connection: "close" });
     await client.until("event: ready");
     bus.end("s");

@@ -164,7 +164,8 @@ test("connections that are used again gather no listeners", async () => {
   cleanUp(() => client.close());
   const counts: number[] = [];
   for (let round = 0; round < 5; round++) {
-    bus.reporter("s").report({ message: `round ${round}` });
+    await bus.open({ sessionId: "s" });
+    bus.publish("s", { message: `round ${round}` });
     client.received = "";
     client.get("/?session_id=s");
     await client.until(`round ${round}`);

@@ -107,6 +107,7 @@ describe("followOverWebSocket", () => {
 
   test("whoever has seen the end is told that it was the end", async () => {
     const { bus, follow } = await setUp();
+    bus.publish("s", { message: "one" });
     bus.end("s");
     const first = follow();
     await first.closed;
@@ -290,8 +291,9 @@ describe("followOverWebSocket", () => {
         throw new Error("closing");
       },
     });
+    bus.publish("ended", { message: "one" });
     bus.end("ended");
-    const [end] = await collect(bus.follow("ended"), 1);
+    const [, end] = await collect(bus.follow("ended"));
     followOverWebSocket(bus, "ended", throwing(), { after: end!.id });
     followOverWebSocket(bus, "s", bareSocket().socket);
     followOverWebSocket(bus, "s", throwing());

@@ -6,7 +6,7 @@ import { recordEntries } from "../../support/session-entries.ts";
 import { untyped } from "../../support/untyped.ts";
 
 describe("close", () => {
-  test("refuses everything afterwards, without throwing but in start", async () => {
+  test("refuses everything afterwards, without throwing but in start and open", async () => {
     const bus = createEventBus();
     const drops = recordDrops(bus);
     const entries = recordEntries(bus, "s");
@@ -16,14 +16,19 @@ describe("close", () => {
     expect(bus.publish("s", {})).toBe(false);
     expect(bus.withSession("s", () => reportProgress({}))).toBe(false);
     expect(createReporter(bus.sink("s")).report({})).toBe(false);
-    bus.end("s");
+    expect(bus.end("s")).toBe(false);
+    await kept.end();
     expect(drops).toEqual(Array(5).fill(["s", "closed"]));
     expect(entries).toEqual([]);
-    const start = () => bus.start(() => undefined);
-    expect(start).toThrow("The event bus is closed; no run can start.");
-    expect(start).toThrow(
-      expect.toSatisfy((error) => isSessionProgressError(error) && error.code === "closed"),
-    );
+    for (const [open, message] of [
+      [() => bus.start(() => undefined), "The event bus is closed; no run can start."],
+      [() => void bus.open(), "The event bus is closed; no session can open."],
+    ] as const) {
+      expect(open).toThrow(message);
+      expect(open).toThrow(
+        expect.toSatisfy((error) => isSessionProgressError(error) && error.code === "closed"),
+      );
+    }
   });
 
   test("is idempotent, and leaves nothing", async () => {

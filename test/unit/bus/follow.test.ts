@@ -86,17 +86,37 @@ describe("follow", () => {
     },
   );
 
-  test("tells a slow consumer how much is missing", async () => {
+  test("tells a consumer that lags over turns how much is missing", async () => {
     const bus = createEventBus({ history: { maxEvents: 4 } });
     const gaps: unknown[] = [];
     bus.on("gap", (...args) => void gaps.push(args));
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
-    for (let i = 1; i <= 10; i++) bus.publish("s", { message: `${i}` });
+    bus.publish("s", { message: "1" });
+    await nextTurn();
+    for (let i = 2; i <= 10; i++) bus.publish("s", { message: `${i}` });
     const gap = { t: "gap", reason: "behind", missed: 6 };
     expect(await iterator.next()).toMatchObject({ value: { event: gap, id: expect.stringMatching(/-6$/) } });
     expect(describeEvent((await iterator.next()).value as SessionEntry)).toBe("7");
-    expect(gaps).toEqual([["s", gap]]);
+    expect(gaps).toEqual([["s", gap, null]]);
     await iterator.return?.();
+  });
+
+  test("keeps for a consumer that keeps up what one turn brings, up to 1 MiB of it", async () => {
+    for (const [count, size, missed] of [
+      [5_000, 10, 0],
+      [3_000, 1_000, expect.any(Number)],
+    ] as const) {
+      const bus = createEventBus({ history: { maxEvents: 4 } });
+      const iterator = bus.follow("s")[Symbol.asyncIterator]();
+      for (let i = 1; i <= count; i++) bus.publish("s", { message: "x".repeat(size) });
+      bus.end("s");
+      const entries = await collect({ [Symbol.asyncIterator]: () => iterator });
+      const gaps = entries.flatMap(({ event }) => (event.t === "gap" ? event.missed! : []));
+      expect(gaps).toEqual(missed === 0 ? [] : [missed]);
+      expect(entries.length - gaps.length + (gaps[0] ?? 0)).toBe(count + 1);
+      const held = entries.findIndex(({ event }) => event.t === "gap");
+      if (held !== -1) expect(held * size).toBeLessThan(1 << 20);
+    }
   });
 
   test("answers several reads at once, in order", async () => {
@@ -166,8 +186,9 @@ describe("follow", () => {
   test("reads lagging into a new incarnation's time: a gap, then the end of its own", async () => {
     const { bus } = busWith("1", "2", "3");
     const iterator = bus.follow("s")[Symbol.asyncIterator]();
+    await nextTurn();
     bus.end("s");
-    bus.withSession("s", () => reportProgress({ message: "new" }));
+    bus.start(() => reportProgress({ message: "new" }), { sessionId: "s" });
     const rest = await collect({ [Symbol.asyncIterator]: () => iterator });
     expect(rest.map(describeEvent)).toEqual(["gap behind 3", "end completed"]);
   });
@@ -188,6 +209,7 @@ describe("a signal that outlives what follows with it", () => {
   test.each(ways)("is let go by %s when the session ends", async (_what, follow) => {
     const bus = createEventBus();
     const { signal } = new AbortController();
+    bus.publish("s", {});
     follow(bus, signal);
     expect(getEventListeners(signal, "abort")).toHaveLength(1);
     bus.end("s");

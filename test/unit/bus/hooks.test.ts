@@ -8,29 +8,39 @@ import { warningsDuring } from "../../support/warnings.ts";
 import { waysToFail } from "../../support/ways-to-fail.ts";
 
 describe("hooks", () => {
-  test("tell of events, ends, gaps, drops and errors, each with its session", () => {
-    const bus = createEventBus({ history: { maxEvents: 1 } });
-    const told: unknown[] = [];
-    bus.on("event", (sessionId, entry) => void told.push(["event", sessionId, describeEvent(entry)]));
-    bus.on("end", (sessionId, { status }) => void told.push(["end", sessionId, status]));
-    bus.on("gap", (sessionId, gap) => void told.push(["gap", sessionId, describeEvent(gap)]));
-    bus.on("drop", (sessionId, reason) => void told.push(["drop", sessionId, reason]));
-    bus.on("error", (error, sessionId) => void told.push(["error", sessionId, error.name]));
-    bus.publish("s", { message: "1" });
-    bus.publish("s", { message: "2", progress: NaN });
-    bus.subscribe("s", () => undefined, { after: "start" });
-    bus.end("s");
-    bus.publish("s", {});
-    expect(told).toEqual([
-      ["event", "s", "1"],
-      ["error", "s", "TypeError"],
-      ["event", "s", "2"],
-      ["gap", "s", "gap behind 1"],
-      ["event", "s", "end completed"],
-      ["end", "s", "completed"],
-      ["drop", "s", "ended"],
-    ]);
-  });
+  test.each([null, "alice", { id: 7 }])(
+    "tell of events, runs, ends, gaps, drops and errors, each with its session and its owner (%j)",
+    async (owner) => {
+      const bus = createEventBus({ history: { maxEvents: 1 } });
+      const told: unknown[] = [];
+      bus.on("event", (id, entry, ...rest) => void told.push(["event", id, describeEvent(entry), ...rest]));
+      bus.on("run", (id, { status }, ...rest) => void told.push(["run", id, status, ...rest]));
+      bus.on("end", (id, { status }, ...rest) => void told.push(["end", id, status, ...rest]));
+      bus.on("gap", (id, gap, ...rest) => void told.push(["gap", id, describeEvent(gap), ...rest]));
+      bus.on("drop", (...args) => void told.push(["drop", ...args]));
+      bus.on("error", (error, id) => void told.push(["error", id, error.name]));
+      await bus.open({ sessionId: "s", ...(owner !== null && { owner }) });
+      bus.publish("s", { message: "1" });
+      bus.publish("s", { message: "2", progress: NaN });
+      bus.subscribe("s", () => undefined);
+      const { run, done } = bus.start(() => undefined, { sessionId: "s", keepOpen: true });
+      await done;
+      await bus.start(() => undefined, { sessionId: "s" }).done;
+      bus.publish("s", {});
+      expect(told).toEqual([
+        ["event", "s", "1", owner],
+        ["error", "s", "TypeError"],
+        ["event", "s", "2", owner],
+        ["gap", "s", "gap behind 1", owner],
+        ["run", "s", "completed", owner, run],
+        ["event", "s", "run completed", owner],
+        ["run", "s", "completed", owner, undefined],
+        ["event", "s", "end completed", owner],
+        ["end", "s", "completed", owner],
+        ["drop", "s", "ended", owner],
+      ]);
+    },
+  );
 
   test("are many to a name, called in their order; off takes one away, once is over after one", () => {
     const bus = createEventBus();
@@ -79,7 +89,7 @@ describe("hooks", () => {
           ),
         ).toThrow(
           new TypeError(
-            `Expected the name of a hook (event, end, gap, drop, error), got a string of ${name.length} characters; to follow a session use bus.subscribe`,
+            `Expected the name of a hook (event, run, end, gap, drop, error), got a string of ${name.length} characters; to follow a session use bus.subscribe`,
           ),
         );
       }

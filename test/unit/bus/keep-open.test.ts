@@ -45,8 +45,8 @@ describe("runs that keep their session open", () => {
       ["t", "run_end"],
       ["run", runs[0]],
       ["status", "completed"],
-      ["data", "one"],
       ["ts", expect.any(String)],
+      ["data", "one"],
     ]);
     expect(JSON.stringify(entries)).not.toContain("secret");
   });
@@ -81,12 +81,19 @@ describe("runs that keep their session open", () => {
     expect(entries.map(describeEvent)).toEqual(["run completed", "goes on"]);
   });
 
-  test("write no run_end after the session's end", async () => {
+  test("are cancelled by the session's end: each has its run_end before that, and none after", async () => {
     const bus = createEventBus();
-    const { done } = bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen: true });
+    const runs = [1, 2].map(() =>
+      bus.start(({ signal }) => aborted(signal), { sessionId: "s", keepOpen: true }),
+    );
     bus.end("s", { status: "failed" });
-    expect((await done).status).toBe("failed");
+    for (const { done } of runs) expect(await done).toEqual({ status: "cancelled" });
     await settled();
-    expect(recordEntries(bus, "s").map(describeEvent)).toEqual(["end failed"]);
+    const entries = recordEntries(bus, "s");
+    expect(entries.map(describeEvent)).toEqual(["run cancelled", "run cancelled", "end failed"]);
+    expect(entries.map(({ event }) => (event as { run?: string }).run)).toEqual([
+      ...runs.map(({ run }) => run),
+      undefined,
+    ]);
   });
 });

@@ -82,6 +82,36 @@ describe("nothing gets into a log after its end", () => {
     expect((await handle(request(entries.at(-1)!.id))).status).toBe(204);
   });
 
+  test.each(["nobody has opened", "is a stub"])(
+    "when a filter ends the session for which room is being made, and which %s",
+    async (state) => {
+      const bus = createEventBus({ maxSessions: 2 });
+      bus.publish("busy", {});
+      bus.subscribe("busy", () => undefined);
+      if (state === "is a stub") {
+        bus.publish("s", { message: "one" });
+        bus.publish("other", {});
+        bus.end("other");
+      }
+      const handle = sseHandler(bus, {
+        filter: () => {
+          bus.end("s");
+          return true;
+        },
+      });
+      const text = (await handle(new Request("http://localhost/?session_id=filtered"))).text();
+      bus.publish("filtered", { message: "one" });
+      bus.end("filtered");
+      expect(bus.publish("s", { message: "two" })).toBe(false);
+      const before = state === "is a stub" ? ["gap behind 1"] : [];
+      expect((await logOf(bus, "s")).map(describeEvent)).toEqual([...before, "end completed"]);
+      expect((await logOf(bus, "filtered")).map(describeEvent)).toEqual(["gap behind 1", "end completed"]);
+      expect((await text).match(/^event: .*$/gm)).toEqual(["event: ready", "event: agent", "event: end"]);
+      await bus.close();
+      expect(bus.stats()).toMatchObject({ sessions: 0, bytes: 0 });
+    },
+  );
+
   test("when the error hook of a malformed report ends the session: no new incarnation begins", async () => {
     const bus = createEventBus();
     const drops = recordDrops(bus);

@@ -1,5 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
-import { createEventBus, currentReporter, reportProgress, type RunContext } from "session-progress";
+import {
+  createEventBus,
+  currentReporter,
+  reportProgress,
+  type RunContext,
+  type SessionEventBus,
+} from "session-progress";
 import { deferred } from "../../support/deferred.ts";
 import { settled } from "../../support/event-loop.ts";
 import { describeEvent, positionsOf } from "../../support/events.ts";
@@ -98,14 +104,23 @@ describe("start", () => {
       { t: "session_end", status: "failed", ts: expect.any(String) },
     ]);
     expect(JSON.stringify(entries)).not.toContain("secret");
-    expect(ends).toEqual([[sessionId, outcome]]);
+    expect(ends).toEqual([[sessionId, outcome, null]]);
   });
 
-  test("warns the process once of a failed run that no `end` hook sees", async () => {
-    const bus = createEventBus();
-    const fail = () => bus.start(() => Promise.reject(new Error("boom"))).done;
-    const warnings = await warningsDuring(() => Promise.all([fail(), fail()]));
-    expect(warnings).toEqual(["A run failed: boom (listen to the bus's `end` hook to see all)"]);
+  test("warns the process once of failed runs that no `run` and no `end` hook sees", async () => {
+    const fail = (bus: SessionEventBus) =>
+      Promise.all(
+        [false, true].map(
+          (keepOpen) => bus.start(() => Promise.reject(new Error("boom")), { keepOpen }).done,
+        ),
+      );
+    for (const hook of ["run", "end"] as const) {
+      const bus = createEventBus();
+      bus.on(hook, () => undefined);
+      expect(await warningsDuring(() => fail(bus))).toEqual([]);
+    }
+    const warnings = await warningsDuring(() => fail(createEventBus()));
+    expect(warnings).toEqual(["A run failed: boom (listen to the bus's `run` hook to see all)"]);
   });
 
   test.each([undefined, null, "thrown", 7])("resolves `done` when %j is thrown", async (thrown) => {

@@ -52,19 +52,21 @@ export class ModelLog {
     return !this.written.slice(position).some(({ key }) => key === this.at(position).key);
   }
 
+  /** Makes room first: an entry larger than the limit stands alone. */
   append(entry: Written): void {
     this.written.push(entry);
-    this.tail.push(this.head);
     this.kept = this.kept.filter((position) => this.isNewest(position));
-    while (this.retained.length > this.#maxEvents || this.bytesOf(this.retained) > this.#maxBytes) {
-      if (this.tail.length > 1) {
+    const room = this.#maxBytes - entry.bytes;
+    const roomOfKept = Math.max(0, Math.min(room, this.#maxBytes / 2));
+    while (this.retained.length >= this.#maxEvents || this.bytesOf(this.retained) > room) {
+      if (this.tail.length > 0) {
         const oldest = this.tail.shift()!;
         if (this.isNewest(oldest)) this.kept.push(oldest);
       } else if (this.kept.length > 0) this.kept.shift();
       else break;
-      while (this.kept.length > this.maxKept || this.bytesOf(this.kept) > this.#maxBytes / 2)
-        this.kept.shift();
+      while (this.kept.length > this.maxKept || this.bytesOf(this.kept) > roomOfKept) this.kept.shift();
     }
+    this.tail.push(this.head);
   }
 
   shrinkToHead(): void {

@@ -134,9 +134,9 @@ const bad: [what: string, report: unknown, left: object, sentence: string][] = [
   ],
   [
     "data that is too large",
-    { data: "x".repeat(70_000) },
-    { data: undefined },
-    "Expected `data` to leave room in an event of 65536 bytes, got 70002 bytes",
+    { data: "x".repeat(1 << 20) },
+    { data: undefined, cut: true },
+    "Expected `data` to leave room in an event of 1048576 bytes, got 1048578 bytes",
   ],
 ];
 

@@ -57,6 +57,11 @@ describe("createReporter", () => {
     expect(createReporter().report({})).toBe(false);
   });
 
+  test("takes no word of a function for a refusal", () => {
+    const seen: SessionEvent[] = [];
+    expect(createReporter((event) => seen.includes(event)).report({})).toBe(true);
+  });
+
   test.each([null, undefined, {}, "sink", 1])("refuses %j as a sink", (sink) => {
     expect(() => createReporter(untyped(sink))).toThrow(
       /^Expected `sink` to be a function or an object with `event`, got /,
@@ -73,8 +78,11 @@ describe("createReporter", () => {
     expect(recorder.outcome).toEqual({ status: "completed" });
   });
 
-  test("is frozen", () => {
-    expect(createReporter()).toSatisfy(Object.isFrozen);
+  test("may be spied on", () => {
+    const reporter = createReporter();
+    const spy = vi.spyOn(reporter, "report").mockReturnValue(true);
+    expect(reporter.report({ message: "spied on" })).toBe(true);
+    expect(spy).toHaveBeenCalledExactlyOnceWith({ message: "spied on" });
   });
 
   test("of a bus's sink says which session it reports to, beside others", () => {

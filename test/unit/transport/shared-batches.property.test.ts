@@ -39,7 +39,7 @@ function entry(position: number, text: string): AgentEvent {
 
 const format = eventStreamFormat({ keepAliveMs: 1, retryMs: 1 });
 
-/** One session's log, what is encoded of it, and how many entries were encoded, how often. */
+/** One session's log, what is encoded of it, and how many entries, without gaps, were encoded, how often. */
 class Shared {
   readonly session: Session;
   readonly batches: SharedBatches<SharedBytes>;
@@ -52,7 +52,7 @@ class Shared {
     const counting = {
       ...format,
       encode: (...[epoch, step]: Parameters<typeof format.encode>) => {
-        this.encoded++;
+        if (step.entry.t !== "gap") this.encoded++;
         return format.encode(epoch, step);
       },
     };
