@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { PeerListener } from "../connection.ts";
 import type { ByteSink } from "../sse/event-stream.ts";
 import type { StreamBytes } from "../sse/shared-bytes.ts";
-import { chunkedSocket } from "../node/direct-socket.ts";
+import { isNodesWrite } from "../node/direct-socket.ts";
 import { ResponseSink } from "../node/response-peer.ts";
 import type { StreamSink } from "./stream-peer.ts";
 
@@ -54,14 +54,10 @@ export class NodeShortcut implements ByteSink {
 
   write(bytes: StreamBytes): boolean {
     if (this.#direct !== undefined) return this.#direct.write(bytes);
-    // Nothing may be on its way already: what goes directly would overtake it.
-    const idle = this.#isRead && this.#stream.pending === 0;
-    const watch = idle && this.#attempts < ATTEMPTS && chunkedSocket(this.#res);
-    return watch ? this.#writeWatched(bytes) : this.#stream.write(bytes);
-  }
-
-  flush(): void {
-    this.#direct?.flush();
+    // With chunks before it in the stream, this one cannot be seen to arrive: that would waste an attempt.
+    const isIdle = this.#isRead && this.#stream.pending === 0;
+    const isWatchable = isIdle && this.#attempts < ATTEMPTS && isNodesWrite(this.#res);
+    return isWatchable ? this.#writeWatched(bytes) : this.#stream.write(bytes);
   }
 
   end(): void {
@@ -82,16 +78,18 @@ export class NodeShortcut implements ByteSink {
     stream.onChunk = (chunk) => {
       last = chunk;
     };
-    res.write = (...args) => {
+    const watching = (...args: unknown[]): boolean => {
       if (args[0] === last) this.#goDirectly();
       return write.apply(res, args);
     };
+    res.write = watching;
     try {
       return stream.write(bytes);
     } finally {
       queueMicrotask(() => {
         stream.onChunk = undefined;
-        Reflect.deleteProperty(res, "write");
+        // Unless somebody has wrapped it meanwhile.
+        if (res.write === watching) Reflect.deleteProperty(res, "write");
       });
     }
   }
@@ -102,10 +100,10 @@ export class NodeShortcut implements ByteSink {
   }
 }
 
-/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1. */
+/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1 and nobody watches it. */
 export function nodeResponse(env: unknown): ServerResponse | undefined {
-  const outgoing = (env as { outgoing?: Partial<ServerResponse> } | undefined)?.outgoing;
-  return typeof outgoing?.writeHead === "function" && "chunkedEncoding" in outgoing
+  const outgoing = (env as { outgoing?: Partial<ServerResponse> | null } | undefined)?.outgoing;
+  return typeof outgoing?.writeHead === "function" && isNodesWrite(outgoing)
     ? (outgoing as ServerResponse)
     : undefined;
 }
