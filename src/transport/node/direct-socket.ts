@@ -1,5 +1,7 @@
+import type * as http from "node:http";
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type * as vm from "node:vm";
 import type { StreamBytes } from "../sse/shared-bytes.ts";
 
 /**
@@ -86,7 +88,24 @@ let nodesWrite: unknown;
 /** Not looked up at load: Hono's adapter loads this wherever it runs. */
 function findNodesWrite(): unknown {
   const { process } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } };
-  const http = process?.getBuiltinModule?.("node:http") as
-    { OutgoingMessage: { prototype: { write: unknown } } } | undefined;
-  return http?.OutgoingMessage.prototype.write ?? NaN;
+  try {
+    const { OutgoingMessage } = process?.getBuiltinModule?.("node:http") as typeof http;
+    const { write } = OutgoingMessage.prototype as { write: unknown };
+    // Another realm's `toString`: instrumentation replaces this one's to hide what it has wrapped.
+    const { runInNewContext } = process?.getBuiltinModule?.("node:vm") as typeof vm;
+    const toString = runInNewContext("Function.prototype.toString") as () => string;
+    return toString.call(write).replace(/\s+/g, " ") === NODES_WRITE ? write : NaN;
+  } catch {
+    return NaN;
+  }
 }
+
+/**
+ * Node's own `write` in every release from 20 to 26. Whoever wraps it, however early, has another text; so may a
+ * later Node, and then every write goes through the response.
+ */
+const NODES_WRITE =
+  "function write(chunk, encoding, callback) { " +
+  "if (typeof encoding === 'function') { callback = encoding; encoding = null; } " +
+  "const ret = write_(this, chunk, encoding, callback, false); " +
+  "if (!ret) this[kNeedDrain] = true; return ret; }";
