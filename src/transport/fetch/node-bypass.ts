@@ -6,16 +6,18 @@ import { isNodesWrite } from "../node/direct-socket.ts";
 import { ResponseSink } from "../node/response-peer.ts";
 import type { StreamSink } from "./stream-peer.ts";
 
-/** So often it is tried to see where the stream's chunks go. */
+/** How many chunks are watched on their way before it is given up. */
 const ATTEMPTS = 3;
 
 /**
- * A fetch response on a Node server: past its stream, once it is certain that the stream leads nowhere else.
+ * A fetch response on a Node server: past its stream, once it is certain that the stream leads nowhere else. A
+ * chunk's way through a `ReadableStream` and its reader costs about as much as the write itself. An optimisation
+ * that can be deleted.
  *
- * A chunk's way through a `ReadableStream` and its reader costs about as much as the write itself. The shortcut
- * is taken when somebody reads the stream itself, and hands a chunk, the very object, to Node's response in the
- * microtask that answers the read (whoever passes it on needs another): then no middleware stands in between. The
- * stream stays open beside it, its end is the response's. An optimisation that can be deleted.
+ * The shortcut is taken when somebody who reads the stream with a reader of its own has handed a chunk, the very
+ * object and the last one there is, to Node's response, in the microtask that answers its read. Whoever passes a
+ * chunk on to another reader needs one more: that is in the standards (promises, streams), not in a runtime. So no
+ * middleware stands in between. The stream stays open beside the shortcut, because its end is the response's.
  */
 export class NodeShortcut implements ByteSink {
   listener: PeerListener | undefined;

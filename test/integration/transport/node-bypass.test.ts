@@ -37,7 +37,8 @@ async function follow(
   app.use(middleware);
   app.get("/events", sseHandler(bus, options));
   const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
-  const client = await RawClient.connect(Number(new URL(origin).port));
+  const port = Number(new URL(origin).port);
+  const client = await RawClient.connect(port);
   opened.push(
     close,
     () => bus.close(),
@@ -48,6 +49,7 @@ async function follow(
   return {
     bus,
     client,
+    port,
     res,
     /** Chunks that went to the socket whole. */
     framed: () => framed,
@@ -182,6 +184,34 @@ test("whoever wraps `write` of the response later sees what follows", async () =
   expect(messagesIn(await body())).toEqual([...MESSAGES, "seven", "eight"]);
   expect(messagesIn(seen)).toEqual(["seven", "eight"]);
   expect(seen).toContain("event: end");
+});
+
+test("whoever wraps `write` of the response while it is watched sees what follows", async () => {
+  let seen = "";
+  let asked = 0;
+  const { bus, client, res, report, body, port } = await follow(undefined, {
+    filter: () => {
+      // The first follower was written to and is watched when the second is asked about the same event.
+      if (++asked === 2) {
+        const write = first.write.bind(first) as (chunk: Uint8Array) => boolean;
+        first.write = ((chunk: Uint8Array) => {
+          seen += Buffer.from(chunk).toString();
+          return write(chunk);
+        }) as ServerResponse["write"];
+      }
+      return true;
+    },
+  });
+  const first = res;
+  const second = await RawClient.connect(port);
+  opened.push(() => second.close());
+  second.get("/events?session_id=s");
+  await second.until("ready");
+  await report();
+  expect(bus.stats().followers).toBe(2);
+  expect(messagesIn(await body())).toEqual(MESSAGES);
+  expect(messagesIn(seen)).toEqual(MESSAGES);
+  expect(client.received).toContain("event: end");
 });
 
 test("a follower that was cut off leaves nothing behind", async () => {
