@@ -2,20 +2,22 @@ import type { ServerResponse } from "node:http";
 import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
 import type { SharedBytes } from "../sse/shared-bytes.ts";
-import { chunkedSocket } from "../node/direct-socket.ts";
+import { isNodesWrite } from "../node/direct-socket.ts";
 import { ResponsePeer } from "../node/response-peer.ts";
 import type { StreamPeer } from "./stream-peer.ts";
 
-/** So often it is tried to see where the stream's chunks go. */
+/** How many chunks are watched on their way before it is given up. */
 const ATTEMPTS = 3;
 
 /**
- * A fetch response on a Node server: past its stream, once it is certain that the stream leads nowhere else.
+ * A fetch response on a Node server: past its stream, once it is certain that the stream leads nowhere else. A
+ * chunk's way through a `ReadableStream` and its reader costs about as much as the write itself. An optimisation
+ * that can be deleted.
  *
- * A chunk's way through a `ReadableStream` and its reader costs about as much as the write itself. The shortcut
- * is taken when somebody reads the stream itself, and hands a chunk, the very object, to Node's response in the
- * microtask that answers the read (whoever passes it on needs another): then no middleware stands in between. The
- * stream stays open beside it, its end is the response's. An optimisation that can be deleted.
+ * The shortcut is taken when somebody who reads the stream with a reader of its own has handed a chunk, the very
+ * object and the last one there is, to Node's response, in the microtask that answers its read. Whoever passes a
+ * chunk on to another reader needs one more: that is in the standards (promises, streams), not in a runtime. So no
+ * middleware stands in between. The stream stays open beside the shortcut, because its end is the response's.
  */
 export class NodeBypass implements BytePeer {
   listener: PeerListener | undefined;
@@ -54,14 +56,10 @@ export class NodeBypass implements BytePeer {
 
   write(bytes: SharedBytes): boolean {
     if (this.#direct !== undefined) return this.#direct.write(bytes);
-    // Nothing may be on its way already: what goes directly would overtake it.
-    const idle = this.#isRead && this.#stream.pending === 0;
-    const watch = idle && this.#attempts < ATTEMPTS && chunkedSocket(this.#res);
-    return watch ? this.#writeWatched(bytes) : this.#stream.write(bytes);
-  }
-
-  flush(): void {
-    this.#direct?.flush();
+    // With chunks before it in the stream, this one cannot be seen to arrive: that would waste an attempt.
+    const isIdle = this.#isRead && this.#stream.pending === 0;
+    const isWatchable = isIdle && this.#attempts < ATTEMPTS && isNodesWrite(this.#res);
+    return isWatchable ? this.#writeWatched(bytes) : this.#stream.write(bytes);
   }
 
   end(): void {
@@ -82,16 +80,18 @@ export class NodeBypass implements BytePeer {
     stream.onChunk = (chunk) => {
       last = chunk;
     };
-    res.write = (...args) => {
+    const watching = (...args: unknown[]): boolean => {
       if (args[0] === last) this.#goDirectly();
       return write.apply(res, args);
     };
+    res.write = watching;
     try {
       return stream.write(bytes);
     } finally {
       queueMicrotask(() => {
         stream.onChunk = undefined;
-        Reflect.deleteProperty(res, "write");
+        // Unless somebody has wrapped it meanwhile.
+        if (res.write === watching) Reflect.deleteProperty(res, "write");
       });
     }
   }
@@ -102,10 +102,10 @@ export class NodeBypass implements BytePeer {
   }
 }
 
-/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1. */
+/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1 and nobody watches it. */
 export function nodeResponse(env: unknown): ServerResponse | undefined {
-  const outgoing = (env as { outgoing?: Partial<ServerResponse> } | undefined)?.outgoing;
-  return typeof outgoing?.writeHead === "function" && "chunkedEncoding" in outgoing
+  const outgoing = (env as { outgoing?: Partial<ServerResponse> | null } | undefined)?.outgoing;
+  return typeof outgoing?.writeHead === "function" && isNodesWrite(outgoing)
     ? (outgoing as ServerResponse)
     : undefined;
 }

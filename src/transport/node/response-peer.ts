@@ -1,10 +1,9 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Socket } from "node:net";
 import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
 import type { SharedBytes } from "../sse/shared-bytes.ts";
-import { chunkedSocket, mayBypass } from "./direct-socket.ts";
+import { DirectSocket } from "./direct-socket.ts";
 
 export type AnyResponse = ServerResponse | Http2ServerResponse;
 
@@ -17,8 +16,9 @@ export class ResponsePeer implements BytePeer {
   listener: PeerListener | undefined;
   readonly #res: ServerResponse;
   readonly #http2: Http2ServerResponse["stream"] | undefined;
-  #socket: Socket | undefined;
+  #direct: DirectSocket | undefined;
   #writes = 0;
+  #isUncorking = false;
 
   constructor(res: AnyResponse) {
     this.#res = res as ServerResponse;
@@ -26,40 +26,54 @@ export class ResponsePeer implements BytePeer {
     res.on("drain", this.#drained);
     // `on` where `once` would do: its wrapper costs an idle follower more than the rest of this.
     res.on("close", () => {
-      this.#socket?.off("drain", this.#drained);
+      this.#direct?.close();
       this.listener?.onClose();
     });
     // A reset connection; `close` follows.
     res.on("error", ignore);
   }
 
+  /** What went past the response is in its socket alone; whether the response counts that in is not documented. */
   get pending(): number {
-    return this.#res.writableLength;
+    if (this.#http2 !== undefined) return this.#http2.writableLength;
+    return Math.max(this.#res.writableLength, this.#res.socket?.writableLength ?? 0);
   }
 
   write(bytes: SharedBytes): boolean {
-    const { chunked } = bytes;
-    // The first write takes the headers along; an idle follower makes no other.
-    if (++this.#writes === 2 && this.#http2 === undefined) this.#useSocket();
-    if (this.#socket !== undefined && chunked !== undefined && mayBypass(this.#res)) {
-      return this.#socket.write(chunked);
-    }
-    return this.#res.write(bytes.plain);
+    if (this.#http2 !== undefined) return this.#res.write(bytes.plain);
+    // The first write takes the headers along, and an idle follower makes no other: it pays for nothing more.
+    const { socket } = this.#res;
+    if (++this.#writes === 2 && socket) this.#direct = new DirectSocket(this.#res, socket, this.#drained);
+    const direct = this.#direct;
+    if (direct?.isOpen() === true) return direct.write(bytes);
+    const { plain } = bytes;
+    return this.#writeAtOnce(plain, direct?.expect(plain.length));
   }
 
-  #useSocket(): void {
-    this.#socket = chunkedSocket(this.#res);
-    this.#socket?.on("drain", this.#drained);
+  /**
+   * `res.write`, without the corking that it does for the rest of the turn: that joins small writes, and ours are
+   * whole. Undoes only what this call has corked, as whoever else corks has a reason.
+   */
+  #writeAtOnce(plain: Uint8Array, onFlushed: (() => void) | undefined): boolean {
+    const res = this.#res;
+    const { socket, writableCorked } = res;
+    const socketCorked = socket?.writableCorked ?? 0;
+    const takesMore = onFlushed === undefined ? res.write(plain) : res.write(plain, onFlushed);
+    const isCorked = res.writableCorked > writableCorked;
+    if (!isCorked && !((socket?.writableCorked ?? 0) > socketCorked)) return takesMore;
+    this.#isUncorking = true;
+    if (isCorked) res.uncork();
+    else socket?.uncork();
+    // `drain` may come now, before the writer was told to wait for it.
+    const hasDrained = !this.#isUncorking;
+    this.#isUncorking = false;
+    return takesMore || hasDrained;
   }
 
   readonly #drained = (): void => {
-    this.listener?.onDrain();
+    if (this.#isUncorking) this.#isUncorking = false;
+    else this.listener?.onDrain();
   };
-
-  /** Node corks an HTTP/1 response's socket from its first write to the end of the turn. */
-  flush(): void {
-    if (this.#http2 === undefined) this.#res.socket?.uncork();
-  }
 
   end(): void {
     this.#res.end();

@@ -59,7 +59,9 @@ async function expectDelivery(attach: (bus: SessionEventBus) => unknown): Promis
   return faults;
 }
 
-async function serveSession(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<string> {
+async function serveSession(
+  listener: (req: IncomingMessage, res: ServerResponse) => unknown,
+): Promise<string> {
   const server = await serve(listener);
   onTestFinished(() => server.close());
   return `${server.origin}/?session_id=s`;
@@ -81,7 +83,8 @@ const FILTERED: Record<string, (bus: SessionEventBus, filter: Filter) => Promise
     return async () => (await text).match(/(?<=^event: ).*/gm) ?? [];
   },
   node: async (bus, filter) => blocksOf(await serveSession(nodeHandler(bus, { filter }))),
-  express: async (bus, filter) => blocksOf(await serveSession(express().get("/", expressHandler(bus, { filter })))),
+  express: async (bus, filter) =>
+    blocksOf(await serveSession(express().get("/", expressHandler(bus, { filter })))),
   "express 4": async (bus, filter) =>
     blocksOf(await serveSession(untyped(express4().get("/", untyped(expressHandler(bus, { filter })))))),
   websocket: async (bus, filter) => {
@@ -184,7 +187,7 @@ describe.each(RESPONSE_PARTS)("a response whose %s throws", (part) => {
       await expectDelivery(async (bus) => {
         const handle = nodeHandler(bus);
         let handled = 0;
-        const url = await serve((req, res) => {
+        const url = await serveSession((req, res) => {
           handled++;
           broken(boom, from)(res);
           try {

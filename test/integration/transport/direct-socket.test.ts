@@ -1,4 +1,5 @@
-import express from "express";
+import express, { type Request, type Response } from "express";
+import express4 from "express4";
 import { Agent, createServer, get, type IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
@@ -180,27 +181,47 @@ test("a connection serves one stream after the other, and keeps no listener of a
   expect(new Set(counts).size).toBe(1);
 });
 
-test("an Express response is written past Express too", async () => {
-  const bus = createEventBus();
-  let chunks = 0;
-  const app = express();
-  app.get("/", (_req, res, next) => {
-    const socket = res.socket!;
-    const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
-    socket.write = (...args: unknown[]) => {
-      chunks++;
-      return write(...args);
+/** Counts what goes to the socket of each response: whole chunks, and anything else. */
+function countChunks(res: ServerResponse): { whole: number; other: number } {
+  const counts = { whole: 0, other: 0 };
+  const socket = res.socket!;
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  socket.write = (...args: unknown[]) => {
+    const [size] = String(args[0]).split("\r\n", 1);
+    const isWhole =
+      args[0] instanceof Uint8Array && args[0].length === parseInt(size!, 16) + size!.length + 4;
+    counts[isWhole ? "whole" : "other"]++;
+    return write(...args);
+  };
+  return counts;
+}
+
+describe("in the ordinary case each turn is one write of one whole chunk", () => {
+  const handlers = {
+    "node:http": (bus: SessionEventBus) => sseHandler(bus),
+    "Express 4": (bus: SessionEventBus) => express4().get("/", expressHandler(bus)),
+    "Express 5": (bus: SessionEventBus) => express().get("/", expressHandler(bus)),
+  };
+
+  test.each(Object.entries(handlers))("on %s, from the second turn on", async (_, handler) => {
+    const bus = createEventBus();
+    const handle = handler(bus);
+    let counts!: ReturnType<typeof countChunks>;
+    const { port, close } = await serve((req, res) => {
+      counts = countChunks(res);
+      handle(req as Request, res as Response);
+    });
+    cleanUp(close, () => bus.close());
+    const client = await RawClient.connect(port);
+    client.get("/?session_id=s");
+    await client.until("ready");
+    const report = async (message: string): Promise<void> => {
+      for (let n = 0; n < 3; n++) bus.publish("s", { message: `${message} ${n}` });
+      await client.until(`"msg":"${message} 2"`);
     };
-    next();
+    await report("first");
+    const before = { ...counts };
+    for (let turn = 0; turn < 50; turn++) await report(`turn ${turn}`);
+    expect(counts).toEqual({ whole: before.whole + 50, other: before.other });
   });
-  app.get("/", expressHandler(bus));
-  const { port, close } = await serve(app);
-  cleanUp(close, () => bus.close());
-  const client = await RawClient.connect(port);
-  client.get("/?session_id=s");
-  await client.until("ready");
-  const before = chunks;
-  bus.publish("s", { message: "one" });
-  await client.until('"msg":"one"');
-  expect(chunks - before).toBe(1);
 });
