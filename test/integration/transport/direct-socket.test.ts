@@ -9,19 +9,13 @@ import { unchunk } from "../../support/chunked-body.ts";
 import { cleanups } from "../../support/cleanups.ts";
 import { serve, start } from "../../support/http-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
+import { serveEvents } from "../../support/sse-server.ts";
 
 const cleanUp = cleanups();
 async function setUp(wrap: (res: ServerResponse) => void = () => {}) {
-  const bus = createEventBus();
-  const handle = sseHandler(bus);
-  const responses: ServerResponse[] = [];
-  const { port, origin, close } = await serve((req, res) => {
-    responses.push(res);
-    wrap(res);
-    handle(req, res);
-  });
-  cleanUp(close, () => bus.close());
-  return { bus, port, origin, responses };
+  const server = await serveEvents({}, {}, wrap);
+  cleanUp(server.close);
+  return server;
 }
 
 test("every chunk is framed right, with texts of any width", async () => {

@@ -1,16 +1,15 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Server, ServerResponse } from "node:http";
+import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { createEventBus } from "session-progress";
-import { sseHandler } from "session-progress/node";
+import type { SessionEventBus } from "session-progress";
 import { cleanups } from "../../support/cleanups.ts";
 import { EventStreamClient } from "../../support/event-stream-client.ts";
 import { eventually, within } from "../../support/eventually.ts";
-import { serve } from "../../support/http-server.ts";
 import { watchTimers } from "../../support/live-timers.ts";
 import { RawClient } from "../../support/raw-client.ts";
+import { serveEvents } from "../../support/sse-server.ts";
 
 const RETRY_MS = 1_000;
 /** Nobody's patience in a deployment; the point is that it is not for ever. */
@@ -21,18 +20,9 @@ const cleanUp = cleanups();
 async function setUp() {
   const timers = watchTimers();
   cleanUp(timers.stop);
-  const bus = createEventBus();
-  const handle = sseHandler(bus, { retryMs: RETRY_MS });
-  const responses: ServerResponse[] = [];
-  const { server, origin, port, close } = await serve((req, res) => {
-    responses.push(res);
-    handle(req, res);
-  });
-  cleanUp(async () => {
-    await bus.close();
-    await close();
-  });
-  return { bus, server, origin, port, responses, timers };
+  const server = await serveEvents({ retryMs: RETRY_MS });
+  cleanUp(server.close);
+  return { ...server, timers };
 }
 
 /** A follower of `stalled` that reads nothing after its first words. */
@@ -46,7 +36,7 @@ async function stall(port: number): Promise<RawClient> {
 }
 
 /** More than kernel buffers take of one turn. */
-function fill(bus: ReturnType<typeof createEventBus>): void {
+function fill(bus: SessionEventBus): void {
   const message = ".".repeat(2_000);
   for (let n = 0; n < 4_000; n++) bus.publish("stalled", { message });
 }

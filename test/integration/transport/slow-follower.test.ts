@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { setTimeout } from "node:timers/promises";
-import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
-import { type SseOptions, sseHandler } from "session-progress/node";
+import type { EventBusOptions, SessionEventBus } from "session-progress";
+import type { SseOptions } from "session-progress/node";
 import { cleanups } from "../../support/cleanups.ts";
 import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
-import { serve } from "../../support/http-server.ts";
 import { heldBytes } from "../../support/memory.ts";
 import { RawClient } from "../../support/raw-client.ts";
 import { RemoteReaders } from "../../support/remote-readers.ts";
+import { serveEvents } from "../../support/sse-server.ts";
 
 const MiB = 1 << 20;
 const MANY = 200_000;
@@ -28,13 +28,9 @@ beforeAll(async () => {
 afterAll(() => readers.stop());
 
 async function setUp(busOptions?: EventBusOptions, sseOptions?: SseOptions<IncomingMessage>) {
-  const bus = createEventBus(busOptions);
-  const { origin, server, close } = await serve(sseHandler(bus, sseOptions));
-  cleanUp(async () => {
-    await bus.close();
-    await close();
-  });
-  return { bus, server, url: `${origin}/?session_id=s` };
+  const server = await serveEvents(sseOptions, busOptions);
+  cleanUp(server.close);
+  return { ...server, url: `${server.origin}/?session_id=s` };
 }
 
 /** Reports `count` events of about `bytes`, `perTurn` in each turn. */
@@ -119,17 +115,7 @@ describe("a follower that stops reading", () => {
 
   test("is not cut off as long as it takes something within each deadline", async () => {
     const writeDeadlineMs = 600;
-    const bus = createEventBus();
-    const handle = sseHandler(bus, { writeDeadlineMs });
-    const responses: ServerResponse[] = [];
-    const { port, close } = await serve((req, res) => {
-      responses.push(res);
-      handle(req, res);
-    });
-    cleanUp(async () => {
-      await bus.close();
-      await close();
-    });
+    const { bus, port, responses } = await setUp({}, { writeDeadlineMs });
     const client = await RawClient.connect(port);
     client.get("/?session_id=s");
     await client.until("event: ready");
