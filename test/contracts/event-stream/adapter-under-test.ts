@@ -1,0 +1,79 @@
+import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
+import type { SseOptions } from "session-progress/node";
+import { cleanups } from "../../support/cleanups.ts";
+import {
+  type ClientRequest,
+  type ClientTransport,
+  EventStreamClient,
+  overHttp1,
+} from "../../support/event-stream-client.ts";
+
+/** Options as every adapter takes them; the suite never looks into a request. */
+export type ServeOptions = SseOptions<unknown>;
+
+/** A server on a port of its own with the adapter under test at `url`, for any method. */
+export interface Served {
+  /** Where the adapter answers, without a query. */
+  readonly url: string;
+  /** Stops the server and cuts what is left of its connections. */
+  close(): Promise<void>;
+}
+
+export type Serve = (bus: SessionEventBus, options?: ServeOptions) => Promise<Served>;
+
+export interface Capabilities {
+  /** The suite talks HTTP/1.1, so that there is a `Connection` header. Default `true`. */
+  readonly http1?: boolean;
+  /** The adapter is handed every method, so that 405 is its own answer. Default `true`. */
+  readonly methodPassthrough?: boolean;
+  /** How to reach the server. Default: plain HTTP/1.1. */
+  readonly transport?: ClientTransport;
+}
+
+/** A bus behind the adapter under test, and how to follow it. */
+export interface Fixture {
+  readonly bus: SessionEventBus;
+  /** Messages of what the `error` hook was told. */
+  readonly errors: string[];
+  /** Follows session `s`, unless the query says otherwise. */
+  follow(query?: Record<string, string>, request?: ClientRequest): Promise<EventStreamClient>;
+  /** Follows session `s` as an `EventSource` that comes back. */
+  followAfter(lastEventId: string): Promise<EventStreamClient>;
+}
+
+export interface AdapterUnderTest extends Required<Omit<Capabilities, "transport">> {
+  /** A new bus and a new server, closed after the test. */
+  setUp(options?: ServeOptions, busOptions?: EventBusOptions): Promise<Fixture>;
+}
+
+export function adapterUnderTest(serve: Serve, capabilities: Capabilities): AdapterUnderTest {
+  const { http1 = true, methodPassthrough = true, transport = overHttp1 } = capabilities;
+  const cleanUp = cleanups();
+
+  async function setUp(options?: ServeOptions, busOptions?: EventBusOptions): Promise<Fixture> {
+    const bus = createEventBus(busOptions);
+    const errors: string[] = [];
+    bus.on("error", (error) => errors.push(error.message));
+    const served = await serve(bus, options);
+    cleanUp(async () => {
+      await bus.close();
+      await served.close();
+    });
+    const follow: Fixture["follow"] = async (query = {}, { headers = {}, ...request } = {}) => {
+      const url = `${served.url}?${new URLSearchParams({ session_id: "s", ...query }).toString()}`;
+      const accept = { accept: "text/event-stream" };
+      const client = await EventStreamClient.open(
+        url,
+        { ...request, headers: { ...accept, ...headers } },
+        transport,
+      );
+      cleanUp(() => client.close());
+      return client;
+    };
+    const followAfter: Fixture["followAfter"] = (lastEventId) =>
+      follow({}, { headers: { "last-event-id": lastEventId } });
+    return { bus, errors, follow, followAfter };
+  }
+
+  return { http1, methodPassthrough, setUp };
+}
