@@ -15,6 +15,7 @@ import { findNginx, startNginx } from "../../support/nginx.ts";
 import { requireProgram } from "../../support/programs.ts";
 
 const cleanUp = cleanups();
+
 const nginx = requireProgram("nginx", findNginx());
 
 /**

@@ -12,6 +12,7 @@ import { RawClient } from "../../support/raw-client.ts";
 import { serveEvents } from "../../support/sse-server.ts";
 
 const cleanUp = cleanups();
+
 async function setUp(wrap: (res: ServerResponse) => void = () => {}) {
   const server = await serveEvents({}, {}, wrap);
   cleanUp(server.close);

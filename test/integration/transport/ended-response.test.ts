@@ -9,6 +9,7 @@ import { serve } from "../../support/http-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
 const cleanUp = cleanups();
+
 const LAST_CHUNK = "\r\n0\r\n\r\n";
 
 /** Event streams at `/`, and at `/other` a page that is somebody else's. */

@@ -11,6 +11,7 @@ import { serveFetch } from "../../support/fetch-server.ts";
 import { RawClient } from "../../support/raw-client.ts";
 
 const cleanUp = cleanups();
+
 const MESSAGES = ["one", "zwölf", "三", "four", "five", "six"];
 
 /** Follows a session over Hono on Node, through `middleware`, and reports each message when the last has arrived. */

@@ -7,6 +7,7 @@ import { eventually, within } from "../../support/eventually.ts";
 import { serveWebSockets } from "../../support/websocket-server.ts";
 
 const cleanUp = cleanups();
+
 const BROKEN = "this socket is broken";
 const METHODS = ["close", "terminate"] as const;
 

@@ -10,6 +10,7 @@ import { eventually } from "../../support/eventually.ts";
 import { serveWebSockets } from "../../support/websocket-server.ts";
 
 const cleanUp = cleanups();
+
 /** A real server whose every connection follows session `s`. */
 async function setUp(options: WebSocketOptions = {}, busOptions?: EventBusOptions) {
   const bus = createEventBus(busOptions);
