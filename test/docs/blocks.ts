@@ -18,8 +18,10 @@ export interface Block {
 /** All documents for people, relative to the root. */
 export function documents(): string[] {
   const root = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
-  const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
-  return [...root, ...docs.map((name) => `docs/${name}`)];
+  const docs = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" });
+  // What typedoc writes to docs/api is not for people to keep true.
+  const written = docs.filter((path) => path.endsWith(".md") && !path.startsWith("api"));
+  return [...root, ...written.map((path) => `docs/${path}`)];
 }
 
 export function read(file: string): string {

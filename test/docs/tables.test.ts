@@ -102,6 +102,25 @@ test("the tree in ARCHITECTURE.md is the tree of src/", () => {
   expect(claimed.sort()).toEqual(real.filter((path) => path.endsWith(".ts")).sort());
 });
 
+test("docs/decisions/README.md has every record, by its title", () => {
+  const folder = "docs/decisions";
+  const records = readdirSync(join(ROOT, folder)).filter((name) => /^\d{4}-.*\.md$/.test(name));
+  const real = records.map((name) => `[${/^# (.+)$/m.exec(read(`${folder}/${name}`))?.[1]}](${name})`);
+  expect(table(`${folder}/README.md`, "record").map(([link]) => link)).toEqual(real);
+});
+
+test("every decision record says what it is to say, on half a page", () => {
+  for (const name of documents().filter((path) => /decisions\/\d/.test(path))) {
+    const text = read(name);
+    expect(
+      [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading),
+      name,
+    ).toEqual(["Context", "Decision", "Measured", "Given up", "Reconsider when"]);
+    expect(Number(/\d{4}/.exec(name)?.[0]), name).toBe(Number(/^# (\d+)\. /.exec(text)?.[1]));
+    expect(text.split("\n").length, name).toBeLessThanOrEqual(60);
+  }
+});
+
 test("links between documents lead somewhere", () => {
   for (const file of documents()) {
     const prose = read(file).replaceAll(/^```.*?^```$/gms, "");
