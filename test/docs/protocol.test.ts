@@ -47,6 +47,7 @@ function blurred(transcript: string): string {
 
 test("the headers are those of the response", async () => {
   const { bus, get } = await setUp();
+  bus.publish("s1", {});
   const response = await get(SESSION);
   for (const line of block("PROTOCOL.md", "headers").code.trim().split("\n")) {
     const [name = "", value] = line.split(": ");
@@ -67,6 +68,7 @@ describe("every answer of the table is given", () => {
   const given: Record<string, () => Promise<number>> = {
     "200 the stream": async () => {
       const { bus, get } = await setUp();
+      bus.publish("s1", {});
       bus.end("s1");
       const response = await get(SESSION);
       expect(await response.text()).toContain("event: end");
@@ -83,8 +85,11 @@ describe("every answer of the table is given", () => {
     },
     "204 the session has ended": async () => {
       const { bus, get } = await setUp();
+      bus.publish("s1", {});
       bus.end("s1");
-      return (await get(SESSION, { headers: { "Last-Event-ID": await lastId(bus) } })).status;
+      const response = await get(SESSION, { headers: { "Last-Event-ID": await lastId(bus) } });
+      expect(response.headers.get("cache-control")).toBe("no-store");
+      return response.status;
     },
     "400 the session id": async () => (await (await setUp()).get("/events")).status,
     "403 not authorized": async () =>
@@ -100,6 +105,7 @@ describe("every answer of the table is given", () => {
       (await (await setUp()).get(SESSION, { headers: { Accept: "text/html" } })).status,
     "429 too many": async () => {
       const { bus, get } = await setUp({ maxFollowers: 1 });
+      bus.publish("s1", {});
       const first = await get(SESSION);
       const second = await get(SESSION);
       bus.end("s1");

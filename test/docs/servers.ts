@@ -21,6 +21,7 @@ let key, cert; // No TLS here: the listener is taken over by a plain server belo
 
 // the block
 
+bus.publish("s1", { message: "one" });
 bus.end("s1");
 const path = "/events?session_id=s1";
 const say = (name, stream) => console.log(name + ": " + (/^event: end$/m.test(stream) ? "end" : stream));

@@ -14,7 +14,7 @@ export function parse(name: string, text: string): ts.SourceFile {
   return ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true);
 }
 
-/** The members of the interface or type `name` of a file in src/; nested ones as `history.maxEvents`. */
+/** The members of the interface or type `name` of a file in src/; those of an interface beside it as `history.maxEvents`. */
 export function membersOf(file: string, name: string): Member[] {
   return membersIn(parse(join(ROOT, file), read(file)), name);
 }
@@ -22,27 +22,36 @@ export function membersOf(file: string, name: string): Member[] {
 export function membersIn(source: ts.SourceFile, name: string): Member[] {
   for (const statement of source.statements) {
     if (ts.isInterfaceDeclaration(statement) && statement.name.text === name) {
-      return statement.members.flatMap((member) => flatten(member, ""));
+      return statement.members.flatMap((member) => flatten(member, "", source));
     }
     if (ts.isTypeAliasDeclaration(statement) && statement.name.text === name) {
       return ts.isTypeLiteralNode(statement.type)
-        ? statement.type.members.flatMap((member) => flatten(member, ""))
+        ? statement.type.members.flatMap((member) => flatten(member, "", source))
         : words(statement.type);
     }
   }
   throw new Error(`${source.fileName} declares no ${name}`);
 }
 
-function flatten(member: ts.TypeElement, prefix: string): Member[] {
+function flatten(member: ts.TypeElement, prefix: string, source: ts.SourceFile): Member[] {
   if (!ts.isPropertySignature(member) || member.type === undefined) throw new Error(member.getText());
   const name = prefix + member.name.getText();
   const types: readonly ts.TypeNode[] = ts.isUnionTypeNode(member.type) ? member.type.types : [member.type];
-  const literal = types.find(ts.isTypeLiteralNode);
-  if (literal) return literal.members.flatMap((inner) => flatten(inner, `${name}.`));
+  const nested = types.flatMap((type) => interfaceIn(source, type)?.members ?? []);
+  if (nested.length > 0) return nested.flatMap((inner) => flatten(inner, `${name}.`, source));
   const parameters = ts.isFunctionTypeNode(member.type)
     ? member.type.parameters.map((one) => one.name.getText() + (one.questionToken ? "?" : ""))
     : [];
   return [{ name, optional: member.questionToken !== undefined, parameters }];
+}
+
+/** The interface of the same file that `type` names, if it names one. */
+function interfaceIn(source: ts.SourceFile, type: ts.TypeNode): ts.InterfaceDeclaration | undefined {
+  if (!ts.isTypeReferenceNode(type)) return undefined;
+  return source.statements.find(
+    (statement): statement is ts.InterfaceDeclaration =>
+      ts.isInterfaceDeclaration(statement) && statement.name.text === type.typeName.getText(),
+  );
 }
 
 function words(type: ts.TypeNode): Member[] {

@@ -54,6 +54,7 @@ describe("the tables of README.md say what the source says", () => {
     const wordy: Record<string, string> = {
       session: "?session_id=",
       authorize: "everyone",
+      backplane: "none",
       filter: "all",
       mustExist: "false",
     };
