@@ -60,6 +60,7 @@ export async function startFollowed(name, settings) {
     const deliveries = blockTurns * perTurn;
     return {
       cpuUsPerDelivery: spent.cpuUs / deliveries,
+      ...(spent.publisherUs !== undefined && { publisherUsPerDelivery: spent.publisherUs / deliveries }),
       deliveriesPerSecond: (deliveries * 1000) / spent.wallMs,
       stackUsPerReport: spent.stackUsPerReport,
       peakRssMiB: spent.peakRssBytes / 2 ** 20,

@@ -36,13 +36,14 @@ function runTurns({ sessions, events, turns }) {
   });
 }
 
+/** What was used since `mark`. Where another process serves, this one is only the publisher. */
 function spent() {
+  const wallMs = performance.now() - marked.at;
   const { user, system } = process.cpuUsage(marked.cpu);
-  return {
-    cpuUs: user + system,
-    wallMs: performance.now() - marked.at,
-    peakRssBytes: process.resourceUsage().maxRSS * 1024,
-  };
+  const own = { cpuUs: user + system, peakRssBytes: process.resourceUsage().maxRSS * 1024 };
+  if (marked.server === undefined) return { ...own, wallMs };
+  const { cpuUs, peakRssBytes } = peer.serverUsage();
+  return { cpuUs: cpuUs - marked.server.cpuUs, peakRssBytes, publisherUs: own.cpuUs, wallMs };
 }
 
 const actions = {
@@ -51,10 +52,10 @@ const actions = {
     return { port: peer.port, confirmPort: await listen(confirmations), greeting: peer.greeting("SESSION") };
   },
   async untilFollowers({ count }) {
-    while (peer.followers() !== count) await setTimeout(5);
+    while ((await peer.followers()) !== count) await setTimeout(5);
   },
   mark() {
-    marked = { cpu: process.cpuUsage(), at: performance.now() };
+    marked = { server: peer.serverUsage?.(), cpu: process.cpuUsage(), at: performance.now() };
   },
   spent,
   async block(work) {

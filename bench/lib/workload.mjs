@@ -13,14 +13,14 @@ const startedAt = Date.now();
 let count = 0;
 
 /** The event that peers without reports send: the same fields, a number as its id. */
-export function nextEvent() {
+export function nextEvent(message = REPORT.message) {
   return {
     id: `${startedAt}000000-${++count}`,
     data: {
       t: "agent_event",
       agent: REPORT.agent,
       phase: REPORT.phase,
-      msg: REPORT.message,
+      msg: message,
       pct: REPORT.progress,
       ts: new Date().toISOString(),
     },

@@ -1,6 +1,6 @@
 import { baselineNote } from "../lib/builds.mjs";
 import { fanout } from "../lib/fanout.mjs";
-import { BARE, BASELINE, OURS, PLAIN, present } from "../lib/peers.mjs";
+import { BARE, BASELINE, NCHAN, nchanNote, OURS, PLAIN, present } from "../lib/peers.mjs";
 import { fanoutRows } from "../lib/rows.mjs";
 import { ratio } from "../lib/stats.mjs";
 
@@ -14,6 +14,7 @@ const peers = present([
   "better-sse",
   "@fastify/sse",
   "hono streamSSE",
+  NCHAN,
 ]);
 
 /** One session that many follow. */
@@ -51,7 +52,7 @@ function scenario({ shape, quickShape, targets }) {
     const { sessions, followers, events } = settings;
     return {
       title: `${plural(sessions, "session")} × ${plural(followers, "follower")}, ${plural(events, "event")} a turn`,
-      note: baselineNote(),
+      note: [baselineNote(), nchanNote()],
       rounds,
       rows: fanoutRows(samples),
       targets: targets((a, b) => ratio(samples[a], samples[b], "cpuUsPerDelivery")),
