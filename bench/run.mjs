@@ -12,6 +12,7 @@ const scenarios = {
   "one-report": () => import("./scenarios/one-report.mjs"),
   memory: () => import("./scenarios/memory.mjs"),
   growth: () => import("./scenarios/growth.mjs"),
+  "growth-ops": () => import("./scenarios/growth-ops.mjs"),
   "reconnect-storm": () => import("./scenarios/reconnect-storm.mjs"),
   "keep-alive": () => import("./scenarios/keep-alive.mjs"),
   "five-approaches": () => import("./scenarios/five-approaches.mjs"),
