@@ -19,8 +19,7 @@ export async function startSteady(
     each += reports;
     await pair.client.call("confirmEach", { perTurn: sessions * followers * reports });
     const spent = await pair.server.call("steady", load).catch((error) => error);
-    await pair.check(each);
-    if (spent instanceof Error) throw spent;
+    await pair.check(each, spent instanceof Error ? spent : undefined);
     return spent;
   };
 
