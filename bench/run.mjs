@@ -1,16 +1,18 @@
 import { prepare } from "./lib/prepare.mjs";
 
 const USAGE = `npm run bench [-- scenario…] [-- --quick] [-- --rounds N]
-npm run bench -- profile <fan-out scenario> [server]`;
+npm run bench -- profile <fanout-one|fanout-many|steady|hono> [server]`;
 
 /** In the order of the page of results. */
 const scenarios = {
   "fanout-one": async () => (await import("./scenarios/fanout.mjs")).one,
   "fanout-many": async () => (await import("./scenarios/fanout.mjs")).many,
+  steady: () => import("./scenarios/steady.mjs"),
   hono: () => import("./scenarios/hono.mjs"),
   "one-report": () => import("./scenarios/one-report.mjs"),
   memory: () => import("./scenarios/memory.mjs"),
   growth: () => import("./scenarios/growth.mjs"),
+  "growth-ops": () => import("./scenarios/growth-ops.mjs"),
   "reconnect-storm": () => import("./scenarios/reconnect-storm.mjs"),
   "keep-alive": () => import("./scenarios/keep-alive.mjs"),
   "five-approaches": () => import("./scenarios/five-approaches.mjs"),

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { serve } from "./rpc.mjs";
+import { nowUs, STAMP_DIGITS } from "./workload.mjs";
 
 // Followers are bare sockets that count one byte and parse nothing: they must not be what is measured.
 const shared = Buffer.alloc(65_536);
@@ -11,13 +12,26 @@ let received = 0;
 let awaited = Infinity;
 let reached = () => {};
 let control;
+/** From the report to here in µs, when that is asked for. */
+let latencies;
 
 function count(length) {
   let found = 0;
-  for (let at = shared.indexOf(marker); at !== -1 && at < length; at = shared.indexOf(marker, at + 1))
+  for (let at = shared.indexOf(marker); at !== -1 && at < length; at = shared.indexOf(marker, at + 1)) {
     found++;
+    // One that a read cuts off counts, its time is left out.
+    if (latencies !== undefined && at + STAMP_DIGITS < length) latencies.push(nowUs() - stampAfter(at));
+  }
   return found;
 }
+
+function stampAfter(at) {
+  let us = 0;
+  for (let n = at + 1; n <= at + STAMP_DIGITS; n++) us = us * 10 + shared[n] - ZERO;
+  return us;
+}
+
+const ZERO = 0x30;
 
 function follow({ port, greeting }) {
   const follower = { received: 0, socket: undefined };
@@ -85,6 +99,16 @@ const actions = {
       most = Math.max(most, follower.received);
     }
     return { least, most, received };
+  },
+  resetLatencies() {
+    latencies = [];
+  },
+  /** Of all deliveries since `resetLatencies`. */
+  latencies() {
+    const sorted = Float64Array.from(latencies).sort();
+    latencies = undefined;
+    const quantile = (share) => sorted[Math.ceil(sorted.length * share) - 1];
+    return { p50Us: quantile(0.5), p99Us: quantile(0.99), timed: sorted.length };
   },
   leave() {
     for (const { socket } of followers) socket.resetAndDestroy();

@@ -18,16 +18,21 @@ export async function fanout(settings) {
   return samples;
 }
 
-/** As `fanout`, for several shapes: a round is one block of each, so that what else the machine does hits all. */
-export async function fanouts(shapes, { peers, rounds, restarts = Math.min(3, rounds), onRound }) {
+/**
+ * As `fanout`, for several shapes: a round is one block of each, so that what else the machine does hits all.
+ *
+ * `start(name, shape)` makes a warmed-up pair whose `block` measures.
+ */
+export async function fanouts(shapes, settings) {
+  const { peers, rounds, restarts = Math.min(3, rounds), onRound, start = startFollowed } = settings;
   const samples = shapes.map(() => Object.fromEntries(peers.map((name) => [name, []])));
-  for (let start = 0; start < restarts; start++) {
-    const last = Math.round((rounds * (start + 1)) / restarts);
-    const first = Math.round((rounds * start) / restarts);
+  for (let restart = 0; restart < restarts; restart++) {
+    const last = Math.round((rounds * (restart + 1)) / restarts);
+    const first = Math.round((rounds * restart) / restarts);
     const pairs = shapes.map(() => new Map());
     try {
       for (const [n, shape] of shapes.entries()) {
-        await Promise.all(peers.map(async (name) => pairs[n].set(name, await startFollowed(name, shape))));
+        await Promise.all(peers.map(async (name) => pairs[n].set(name, await start(name, shape))));
       }
       for (let round = first; round < last; round++) {
         for (const [n, own] of pairs.entries()) {
@@ -55,8 +60,7 @@ export async function startFollowed(name, settings) {
     each += blockTurns * events;
     const work = { sessions: names, events, turns: blockTurns };
     const spent = await pair.server.call("block", work, BLOCK_MS).catch((error) => error);
-    await pair.check(each);
-    if (spent instanceof Error) throw spent;
+    await pair.check(each, spent instanceof Error ? spent : undefined);
     const deliveries = blockTurns * perTurn;
     return {
       cpuUsPerDelivery: spent.cpuUs / deliveries,

@@ -2,8 +2,9 @@ import { spawn } from "./rpc.mjs";
 import { rotated } from "./stats.mjs";
 
 /**
- * Measures cases of `module` side by side, each in a process of its own. `measured` says by label which `name`
- * with which `options`, and `count` operations a round.
+ * Measures cases of `module` side by side, each in a process of its own: what one does to the engine and to async
+ * contexts must not reach another. `measured` says by label which `name` with which `options`, and `count`
+ * operations a round.
  *
  * `also(label, child)` may ask a case's process for more when all rounds are done.
  */

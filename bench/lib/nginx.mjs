@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -38,7 +38,7 @@ export async function startNginx({ program, module }, locations) {
   writeFileSync(
     join(folder, "nginx.conf"),
     `load_module ${module}; ${user}
-     daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid ${join(folder, "pid")}; error_log stderr error;
+     daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid ${join(folder, "pid")}; error_log stderr emerg;
      events { worker_connections 16384; }
      http {
        access_log off; ${temporary}
@@ -53,9 +53,7 @@ export async function startNginx({ program, module }, locations) {
     master.kill();
     rmSync(folder, { recursive: true, force: true });
   });
-  await answers(port, master);
-  const [worker] = readFileSync(`/proc/${master.pid}/task/${master.pid}/children`, "utf8").trim().split(" ");
-  return { port, worker: Number(worker) };
+  return { port, worker: await workerOf(master) };
 }
 
 /** What another process of one thread has used so far: CPU time, and the most memory it ever took. */
@@ -69,25 +67,28 @@ export function usageOf(pid) {
   };
 }
 
-async function answers(port, master) {
+/** The worker's id. The master listens before it has one, so whoever connects from now on is served. */
+async function workerOf(master) {
   for (;;) {
     if (master.exitCode !== null) throw new Error(`nginx exited with ${master.exitCode}`);
-    const socket = connect({ port, host: "127.0.0.1" });
-    const up = await Promise.race([
-      once(socket, "connect").then(() => true),
-      once(socket, "error").then(() => false),
-    ]).catch(() => false);
-    socket.destroy();
-    if (up) return;
-    await setTimeout(20);
+    const worker = Number.parseInt(readFileSync(`/proc/${master.pid}/task/${master.pid}/children`, "latin1"));
+    if (worker > 0) return worker;
+    await setTimeout(5);
   }
 }
 
+/** A port below those that the kernel hands out, where servers that start at the same time would get it too. */
 async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const probe = createServer().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }

@@ -35,14 +35,16 @@ export async function startPair(name, { options, execArgv, marker = MARKER } = {
       await server.call("untilFollowers", { count: 0 });
       await client.call("reset");
     },
-    /** Throws unless every follower has exactly `each` events and the server saw nothing wrong. */
-    async check(each) {
+    /** Throws unless every follower has exactly `each` events and the server saw nothing wrong; `failure` is why. */
+    async check(each, failure) {
       const { least, most } = await client.call("counts");
       if (least !== each || most !== each) {
-        throw new Error(`${name}: expected ${each} events at every follower, got ${least} to ${most}`);
+        const got = `${name}: expected ${each} events at every follower, got ${least} to ${most}`;
+        throw new Error(got, { cause: failure });
       }
       const problems = await server.call("problems");
-      if (problems.length > 0) throw new Error(`${name}: ${problems.join(", ")}`);
+      if (problems.length > 0) throw new Error(`${name}: ${problems.join(", ")}`, { cause: failure });
+      if (failure !== undefined) throw failure;
     },
     async stop() {
       await Promise.all([client.stop(), server.stop()]);

@@ -6,11 +6,11 @@ import { table } from "./results.mjs";
 const BLOCKS = 8;
 
 /** Runs one server of a scenario alone under the CPU profiler and prints where its own time goes. */
-export async function profile(name, { profiled, shape }, server = profiled) {
+export async function profile(name, { profiled, shape, start = startFollowed }, server = profiled) {
   if (PEERS[server] === undefined || shape === undefined) {
-    throw new Error(`Expected a fan-out scenario and one of ${Object.keys(PEERS).join(", ")}`);
+    throw new Error(`Expected a scenario with followers and one of ${Object.keys(PEERS).join(", ")}`);
   }
-  const pair = await startFollowed(server, { ...shape, warmUp: 4 });
+  const pair = await start(server, shape);
   try {
     await pair.server.call("profile", { on: true });
     for (let n = 0; n < BLOCKS; n++) await pair.block();

@@ -4,6 +4,8 @@ import { performance } from "node:perf_hooks";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { listen } from "./http.mjs";
 import { serve } from "./rpc.mjs";
+import { reportSteadily } from "./steady-load.mjs";
+import { stampedMessage } from "./workload.mjs";
 
 // A follower's process says here, with one byte, that everything of a turn has arrived.
 const confirmations = createServer({ noDelay: true });
@@ -65,6 +67,14 @@ const actions = {
       ...spent(),
       stackUsPerReport: (stackMs * 1000) / (work.turns * work.sessions.length * work.events),
     };
+  },
+  /** Reports spread over time, up to the last one's arrival if it is `awaited`. */
+  async steady({ awaited = true, ...load }) {
+    const arrived = awaited && new Promise((resolve) => (confirmed = resolve));
+    actions.mark();
+    await reportSteadily(load, (session) => peer.turn([session], 1, stampedMessage()));
+    await arrived;
+    return spent();
   },
   /** Reports that nobody waits for, `events` to each session, at most 100 a turn. */
   async fill({ sessions, events }) {

@@ -9,6 +9,20 @@ export const REPORT = {
   phase: "think",
 };
 
+/** How many digits follow the marker in a message that says when it was reported. */
+export const STAMP_DIGITS = 15;
+
+/** The report's message with the time of now. */
+export function stampedMessage() {
+  return REPORT.message + String(nowUs()).padStart(STAMP_DIGITS, "0");
+}
+
+/** Microseconds of the clock that all processes of a machine share. */
+export function nowUs() {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e6 + Math.floor(nanoseconds / 1000);
+}
+
 const startedAt = Date.now();
 let count = 0;
 

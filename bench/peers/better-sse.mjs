@@ -24,11 +24,11 @@ export async function start({ keepAliveMs }) {
     port,
     greeting: getEvents,
     followers: () => followers,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
       for (const session of sessions) {
         const channel = channels.get(session);
         for (let n = 0; n < events; n++) {
-          const { id, data } = nextEvent();
+          const { id, data } = nextEvent(message);
           channel.broadcast(data, "agent", { eventId: id });
         }
       }

@@ -26,15 +26,15 @@ export async function start() {
     });
   });
   const port = await listen(createServer(app));
-  const report = () => emitter.emit(context.getStore().session, nextEvent());
+  const report = (message) => emitter.emit(context.getStore().session, nextEvent(message));
   return {
     port,
     greeting: getEvents,
     followers: () => followers,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
       for (const session of sessions) {
         context.run({ session }, () => {
-          for (let n = 0; n < events; n++) report();
+          for (let n = 0; n < events; n++) report(message);
         });
       }
     },

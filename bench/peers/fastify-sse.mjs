@@ -18,10 +18,10 @@ export async function start({ keepAliveMs }) {
     port: app.server.address().port,
     greeting: getEvents,
     followers: () => followers.count,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
       for (const session of sessions) {
         for (let n = 0; n < events; n++) {
-          const { id, data } = nextEvent();
+          const { id, data } = nextEvent(message);
           for (const sse of followers.of(session)) void sse.send({ id, event: "agent", data });
         }
       }

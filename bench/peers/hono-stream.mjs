@@ -23,10 +23,10 @@ export async function start({ keepAliveMs }) {
     port,
     greeting: getEvents,
     followers: () => followers.count,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
       for (const session of sessions) {
         for (let n = 0; n < events; n++) {
-          const { id, data } = nextEvent();
+          const { id, data } = nextEvent(message);
           for (const stream of followers.of(session)) {
             void stream.writeSSE({ id, event: "agent", data: JSON.stringify(data) });
           }

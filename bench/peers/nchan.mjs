@@ -21,8 +21,12 @@ export async function start() {
   const publisher = connect({ port, host: "127.0.0.1", noDelay: true });
   let sent = 0;
   let answered = 0;
+  let unread = Buffer.alloc(0);
   publisher.on("data", (bytes) => {
-    for (let at = bytes.indexOf(ANSWER); at !== -1; at = bytes.indexOf(ANSWER, at + 1)) answered++;
+    const read = Buffer.concat([unread, bytes]);
+    for (let at = read.indexOf(ANSWER); at !== -1; at = read.indexOf(ANSWER, at + 1)) answered++;
+    // An answer may be cut anywhere; what is kept is too short to be counted twice.
+    unread = read.subarray(-ANSWER.length + 1);
   });
   return {
     port,

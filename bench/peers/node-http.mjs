@@ -27,10 +27,10 @@ export async function start({ keepAliveMs, history = 0 }) {
     port,
     greeting: getEvents,
     followers: () => followers.count,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
       for (const session of sessions) {
         for (let n = 0; n < events; n++) {
-          const frame = frameOf(nextEvent());
+          const frame = frameOf(nextEvent(message));
           for (const res of followers.of(session)) res.write(frame);
         }
       }

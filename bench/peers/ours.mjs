@@ -38,12 +38,13 @@ export async function start({ over, dist, keepAliveMs, bus: busOptions }) {
     bus,
     greeting: getEvents,
     followers: () => bus.stats().followers,
-    turn(sessions, events) {
+    turn(sessions, events, message) {
+      const report = message === undefined ? REPORT : { ...REPORT, message };
       for (const session of sessions) {
         let reporter = reporters.get(session);
         if (reporter === undefined) reporters.set(session, (reporter = bus.reporter(session)));
         reporter.run(() => {
-          for (let n = 0; n < events; n++) reportProgress(REPORT);
+          for (let n = 0; n < events; n++) reportProgress(report);
         });
       }
     },

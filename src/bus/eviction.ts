@@ -164,12 +164,12 @@ export class Eviction implements Ticking {
 
   /** At last the oldest of a session make room for its newest, if that is enough. */
   #shrinkOwn(bytes: number, session: Session): boolean {
-    const { maxTotalBytes } = this.#limits;
-    if (session.state !== "live" || session.log.bytes < this.bytes + bytes - maxTotalBytes) return false;
+    const lacking = (): number => this.bytes + bytes - this.#limits.maxTotalBytes;
+    if (!isLive(session) || session.log.bytes < lacking()) return false;
     this.#offer(session);
-    const left = session.log.bytes - (this.bytes + bytes - maxTotalBytes);
-    if (session.state === "live" && left >= 0) this.#registry.shrink(session, left);
-    return this.bytes + bytes <= maxTotalBytes;
+    const left = session.log.bytes - lacking();
+    if (isLive(session) && left >= 0) this.#registry.shrink(session, left);
+    return lacking() <= 0;
   }
 
   /** Takes at least what is lacking of the largest log, as far as it is not spared. */
@@ -186,6 +186,10 @@ export class Eviction implements Ticking {
     this.#registry.shrink(largest, Math.max(SPARED_BYTES, before - lacking));
     return largest.log.bytes < before;
   }
+}
+
+function isLive({ state }: Session): boolean {
+  return state === "live";
 }
 
 function mayLive({ state }: Session): boolean {
