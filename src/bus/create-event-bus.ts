@@ -55,7 +55,8 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
       return sessionSink(hub, openUnlessClosed(hub, sessionId));
     },
     publish: (sessionId, report) => {
-      if (isSessionId(sessionId)) return hub.publish(sessionId, report);
+      // An id that stands for a session was checked when it began.
+      if (hub.find(sessionId) !== undefined || isSessionId(sessionId)) return hub.publish(sessionId, report);
       hub.faults.ofReport(badSessionId(sessionId), "");
       return false;
     },

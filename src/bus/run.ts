@@ -84,6 +84,9 @@ export function ownerToJson(owner: unknown): string | undefined {
   return json;
 }
 
+// Captured at load: where `globalThis` is frozen later, Node cannot define it any more.
+const { AbortController } = globalThis;
+
 class Run implements ActiveRun {
   readonly id: string | undefined;
   readonly done: Promise<Outcome>;
