@@ -78,7 +78,9 @@ function cutToBytes(text: string, room: number): string {
   let cut = text;
   for (let bytes = jsonBytes(cut); bytes > room && cut !== ""; bytes = jsonBytes(cut)) {
     const length = Math.floor((cut.length * Math.max(room - 8, 0)) / bytes);
-    cut = length === 0 ? "" : `${text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "")}…`;
+    const last = text.charCodeAt(length - 1);
+    const isHalf = last >= 0xd800 && last <= 0xdbff;
+    cut = length === 0 ? "" : `${text.slice(0, isHalf ? length - 1 : length)}…`;
   }
   return cut;
 }
