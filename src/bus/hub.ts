@@ -164,20 +164,21 @@ export class Hub {
     }
     const { event, dataJson } = checked;
     if (event.t === "session_end") {
-      return this.end(session, { status: event.status, message: event.msg, data: event.data });
+      const { status, msg: message, data } = event;
+      return this.end(session, { status, message, data }, { event, dataJson, faults: undefined });
     }
     if (event.t !== "run_end") return this.take(session, event, dataJson);
     return this.#closeRun(session, this.#endEntry(session, { event, dataJson, faults: undefined }));
   }
 
-  /** Ends the session; the first end wins. `false` when it has ended, or the bus is closed. */
-  end(given: Session, outcome: Outcome): boolean {
+  /** Ends the session, with `made` as its event if given; the first end wins. `false`: it has ended, or the bus closed. */
+  end(given: Session, outcome: Outcome, made?: Checked<SessionEndEvent>): boolean {
     reserveStack();
     const session = this.#current(given);
     if (session === undefined) return false;
     if (this.closed) return this.drop(session, "closed");
     if (session.outcome !== undefined) return false;
-    const entry = this.#endEntry(session, checkEnd(outcome, undefined, this.limits.strict));
+    const entry = this.#endEntry(session, made ?? checkEnd(outcome, undefined, this.limits.strict));
     // Again: `toJSON` and the `error` hook may have ended it.
     if ((session.outcome as Outcome | undefined) !== undefined) return false;
     // Before the entries: what a listener reports when it sees the end comes too late.

@@ -8,6 +8,9 @@ import type { Hub } from "./hub.ts";
 import { type ActiveRun, added, removed, type Session } from "./session.ts";
 import { sessionSink } from "./session-sink.ts";
 
+// Node makes this global when it is first asked for, and cannot where globals are frozen.
+const { AbortController } = globalThis;
+
 /** Options of `bus.start`. */
 export interface StartOptions<T> {
   /**
@@ -83,9 +86,6 @@ export function ownerToJson(owner: unknown): string | undefined {
   if (typeof json !== "string") throw mismatch("owner", "JSON", owner);
   return json;
 }
-
-// Captured at load: where `globalThis` is frozen later, Node cannot define it any more.
-const { AbortController } = globalThis;
 
 class Run implements ActiveRun {
   readonly id: string | undefined;

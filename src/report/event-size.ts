@@ -78,13 +78,9 @@ function cutToBytes(text: string, room: number): string {
   let cut = text;
   for (let bytes = jsonBytes(cut); bytes > room && cut !== ""; bytes = jsonBytes(cut)) {
     const length = Math.floor((cut.length * Math.max(room - 8, 0)) / bytes);
-    cut = length === 0 ? "" : `${text.slice(0, splitsPair(text, length) ? length - 1 : length)}…`;
+    const last = text.charCodeAt(length - 1);
+    const isHalf = last >= 0xd800 && last <= 0xdbff;
+    cut = length === 0 ? "" : `${text.slice(0, isHalf ? length - 1 : length)}…`;
   }
   return cut;
-}
-
-/** Whether a cut at `at` would part a surrogate pair. */
-function splitsPair(text: string, at: number): boolean {
-  const code = text.charCodeAt(at - 1);
-  return code >= 0xd800 && code <= 0xdbff;
 }

@@ -93,6 +93,7 @@ describe("reporting to a session", () => {
     expect(sink.event(event)).toBe(false);
     expect(entries.map(({ event: { t } }) => t)).toEqual(["agent_event", "gap", "run_end", "session_end"]);
     expect(entries[0]?.event).toEqual(event);
+    expect(entries[3]?.event).toEqual({ t: "session_end", status: "failed", ts: event.ts });
     // What one log missed is lost to the other: a hole of its own would be a lie.
     expect(entries[1]?.event).toEqual({ t: "gap", reason: "dropped", lost: 3 });
   });
