@@ -17,7 +17,7 @@ export type { EventBusOptions, HistoryOptions } from "./bus/options.ts";
 export type { RunContext, StartedRun, StartOptions } from "./bus/run.ts";
 export type { FollowOptions } from "./bus/subscribe.ts";
 export type { After } from "./log/cursor.ts";
-export type { LogEntry } from "./log/entry.ts";
+export type { LogEntry, TextEntry } from "./log/entry.ts";
 export type {
   AgentEvent,
   EventData,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
@@ -27,10 +27,10 @@ type AnyRequest = IncomingMessage | Http2ServerRequest;
  * createServer((req, res) => (req.url?.startsWith("/events") ? events(req, res) : res.writeHead(404).end()));
  * ```
  */
-export function sseHandler<Req extends AnyRequest = IncomingMessage>(
+export function sseHandler<Req extends IncomingMessage | Http2ServerRequest = IncomingMessage>(
   bus: SessionEventBus,
   options?: SseOptions<Req>,
-): (req: Req, res: AnyResponse) => void {
+): (req: Req, res: ServerResponse | Http2ServerResponse) => void {
   const handle = createHandler(bus, options);
   return (req, res) => {
     checkFramework("node", req, res);

@@ -5,6 +5,7 @@ import type { LogEntry } from "../log/entry.ts";
  * an engine may hand that back, or a look-alike.
  */
 export interface Incarnation {
+  /** The session id. */
   readonly id: string;
   /** `"0"` until the engine has said it. */
   readonly epoch: string;

@@ -12,11 +12,17 @@ export type LogEntry = SessionEvent | TextEntry;
 
 /** An event with `data`, as JSON, and what compaction must know of it. */
 export class TextEntry {
+  /** As the event's. */
   readonly t: Exclude<SessionEvent["t"], "gap">;
+  /** As the event's. */
   readonly agent: string | undefined;
+  /** As the event's. */
   readonly phase: string | undefined;
+  /** As the event's. */
   readonly run: string | undefined;
+  /** As the event's. */
   readonly task: string | undefined;
+  /** The whole event. */
   readonly json: string;
 
   constructor(event: Exclude<SessionEvent, GapEvent>, json: string) {

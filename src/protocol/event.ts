@@ -11,7 +11,12 @@
 export interface Register {}
 
 /** What `data` may hold: `unknown`, or what {@link Register} says. */
-export type EventData = Register extends { data: infer Data } ? Data : unknown;
+export type EventData = Register extends {
+  /** What you have registered. */
+  data: infer Data;
+}
+  ? Data
+  : unknown;
 
 /** What a report is about. A `result` is one agent's result, never the end of the session. */
 export type Phase = "think" | "progress" | "decision" | "result";

@@ -17,6 +17,7 @@ const BRAND = Symbol.for("session-progress/error/v1");
  * {@link isSessionProgressError}, which also recognises errors of another copy of this package.
  */
 export class SessionProgressError extends Error {
+  /** Always `SessionProgressError`. */
   override readonly name = "SessionProgressError";
   /** What went wrong, stable across versions. */
   readonly code: SessionProgressErrorCode;
