@@ -58,14 +58,20 @@ export class Eviction implements Ticking {
   /** Makes `session` live, unless it is or has ended, if there is room for one more, or can be made. */
   admit(session: Session): boolean {
     if (!mayLive(session)) return true;
-    const registry = this.#registry;
-    while (registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
-    if (!this.makeRoom(SESSION_BYTES, session)) return false;
+    // Those that make room for it must not push it out.
+    this.#registry.keep(session);
+    const hasRoom = this.#makeRoomForOne(session);
     // Again: filters may have run, which may report to it or end it.
-    if (!mayLive(session)) return true;
-    registry.enliven(session);
-    this.#ticker.join(this, this.#sweepMs);
-    return true;
+    if (hasRoom && mayLive(session)) {
+      this.#registry.enliven(session);
+      this.#ticker.join(this, this.#sweepMs);
+    } else this.#registry.release(session);
+    return hasRoom;
+  }
+
+  #makeRoomForOne(session: Session): boolean {
+    while (this.#registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
+    return this.makeRoom(SESSION_BYTES, session);
   }
 
   /** Whether `bytes` more fit into `session`, after making room if need be. May run user code. */

@@ -83,6 +83,7 @@ export class SessionRegistry {
     } else if (entry.t === "session_end") {
       const end = bareEnd(entry);
       log.append(end, entryBytes(end));
+      this.#byId.set(session.id, session);
       this.#quieten(session, "tombstone");
     } else {
       log.skipTo(position);

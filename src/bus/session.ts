@@ -23,8 +23,8 @@ export const TRANSITIONS: Readonly<Record<SessionState, readonly SessionState[]>
   ended: ["tombstone", "gone"],
   stub: ["live", "tombstone", "gone"],
   tombstone: ["gone"],
-  // A reporter has outlived its forgotten stub and speaks again.
-  gone: ["live", "stub"],
+  // A reporter has outlived its forgotten stub, and reports again or ends.
+  gone: ["live", "tombstone"],
 };
 
 /** A cursor that takes what it is offered when it can: an event stream, a WebSocket, an async iterator. */

@@ -75,6 +75,11 @@ test("hooks are typed by their name", () => {
     expectTypeOf(entry).toEqualTypeOf<SessionEntry>();
   });
   bus.once("end", (_sessionId, outcome) => expectTypeOf(outcome).toEqualTypeOf<Outcome>());
+  bus.on("run", (_sessionId, outcome, owner, run) => {
+    expectTypeOf(outcome).toEqualTypeOf<Outcome>();
+    expectTypeOf(owner).toBeUnknown();
+    expectTypeOf(run).toEqualTypeOf<string | undefined>();
+  });
   bus.on("gap", (_sessionId, gap) => expectTypeOf(gap).toEqualTypeOf<GapEvent>());
   bus.on("drop", (_sessionId, reason) => expectTypeOf(reason).toEqualTypeOf<DropReason>());
   bus.off("error", (error, sessionId) => {
@@ -85,7 +90,7 @@ test("hooks are typed by their name", () => {
   bus.on("progress", () => undefined);
   // @ts-expect-error a session id is a string
   bus.on("event", (sessionId: number) => sessionId);
-  expectTypeOf<keyof BusHooks>().toEqualTypeOf<"event" | "end" | "gap" | "drop" | "error">();
+  expectTypeOf<keyof BusHooks>().toEqualTypeOf<"event" | "run" | "end" | "gap" | "drop" | "error">();
   expectTypeOf(bus.on<"event">).returns.toEqualTypeOf<void>();
 });
 
