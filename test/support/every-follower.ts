@@ -81,13 +81,13 @@ const WAYS: Record<string, Way> = {
   "a WebSocket with a filter": async (bus, sessionId) => overWebSocket(bus, sessionId, { filter: all }),
 };
 
-/** Follows `sessionId` in every way there is, from its start; `local`: only in those that need no server. */
+/** Follows `sessionId` from its start in every way there is; unless `servers`, only in those that need none. */
 export async function followInEveryWay(
   bus: SessionEventBus,
   sessionId: string,
-  { local = false } = {},
+  { servers = false } = {},
 ): Promise<Witness[]> {
-  const ways = Object.entries(WAYS).filter(([way]) => !(local && way.includes("Node")));
+  const ways = Object.entries(WAYS).filter(([way]) => servers || !way.includes("Node"));
   return Promise.all(ways.map(async ([way, follow]) => ({ way, ...(await follow(bus, sessionId)) })));
 }
 

@@ -79,7 +79,7 @@ interface Stage {
 /** A session with followers, and a run that waits for its end. */
 async function stage(bus: SessionEventBus, id: string): Promise<Stage> {
   requests.set(id, new Request(`http://localhost/?session_id=${id}`));
-  const witnesses = await followInEveryWay(bus, id, { local: true });
+  const witnesses = await followInEveryWay(bus, id);
   const run = bus.start(
     ({ signal }) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())),
     { sessionId: id, keepOpen: true },
