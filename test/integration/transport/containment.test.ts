@@ -24,7 +24,10 @@ async function expectDelivery(attach: (bus: SessionEventBus) => unknown): Promis
   const bus = createEventBus({ history: { maxEvents: 20 } });
   const faults: unknown[] = [];
   bus.on("error", (error) => void faults.push(error));
-  const [early, others] = [await followInEveryWay(bus, "s", { servers: true }), await followInEveryWay(bus, "other")];
+  const [early, others] = [
+    await followInEveryWay(bus, "s", { servers: true }),
+    await followInEveryWay(bus, "other"),
+  ];
   await attach(bus);
   const late = await followInEveryWay(bus, "s");
   const said: string[] = [];
