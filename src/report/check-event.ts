@@ -1,4 +1,4 @@
-import type { AgentEvent, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
+import type { AgentEvent, EventData, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
 import { mismatch } from "../runtime/errors.ts";
 import { isName, isPhase, isStatus } from "./check-report.ts";
 import { copyAsJson } from "./json-data.ts";
@@ -90,7 +90,8 @@ function lostEntries(event: Fields): GapEvent {
   return droppedGap(lost ?? maybe(event, "missed", isWhole, "a whole number"));
 }
 
-function cutAndData({ cut, data }: Fields): Pick<AgentEvent, "cut" | "data"> {
+function cutAndData(event: Fields): Pick<AgentEvent, "cut" | "data"> {
+  const { cut, data } = event as { cut?: unknown; data?: EventData };
   return { ...(cut === true && { cut }), ...(data !== undefined && { data }) };
 }
 

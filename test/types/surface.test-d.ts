@@ -35,6 +35,7 @@ test("every option may be undefined under exactOptionalPropertyTypes", () => {
   expectTypeOf<{ strict: undefined; idleMs: undefined; history: undefined }>().toExtend<EventBusOptions>();
   expectTypeOf<{ history: { maxEvents: undefined } }>().toExtend<EventBusOptions>();
   bus.reporter("s", { agent: undefined, epoch: undefined });
+  void bus.open({ sessionId: undefined, owner: undefined });
   bus.start(() => 1, { sessionId: undefined, owner: undefined, keepOpen: undefined, result: undefined });
   bus.subscribe("s", () => 1, { after: undefined, signal: undefined });
   bus.end("s", { status: undefined, message: undefined, data: undefined });
@@ -70,9 +71,14 @@ test("events are told apart by `t`, and read-only", () => {
 });
 
 test("hooks are typed by their name", () => {
-  bus.on("event", (sessionId, entry) => {
+  bus.on("event", (sessionId, entry, owner) => {
     expectTypeOf(sessionId).toEqualTypeOf<string>();
     expectTypeOf(entry).toEqualTypeOf<SessionEntry>();
+    expectTypeOf(owner).toEqualTypeOf<unknown>();
+  });
+  bus.on("run", (_sessionId, outcome, _owner, run) => {
+    expectTypeOf(outcome).toEqualTypeOf<Outcome>();
+    expectTypeOf(run).toEqualTypeOf<string | undefined>();
   });
   bus.once("end", (_sessionId, outcome) => expectTypeOf(outcome).toEqualTypeOf<Outcome>());
   bus.on("run", (_sessionId, outcome, owner, run) => {
@@ -135,6 +141,8 @@ test("start passes on what its function makes", () => {
 
 test("what wraps a function keeps its type", async () => {
   expectTypeOf(bus.withSession("s", () => 7)).toEqualTypeOf<number>();
+  expectTypeOf(bus.open()).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(bus.end("s")).toEqualTypeOf<boolean>();
   expectTypeOf(withAgent("a", async () => Promise.resolve("x"))).resolves.toEqualTypeOf<string>();
   expectTypeOf(createReporter().run(() => true)).toEqualTypeOf<boolean>();
   expectTypeOf(currentReporter()).toEqualTypeOf<Reporter | undefined>();
