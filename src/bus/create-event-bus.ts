@@ -37,7 +37,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
       if (hub.closing)
         throw new SessionProgressError("closed", "The event bus is closed; no session can open.");
       const session = hub.open(sessionId, { owner: json, anew: true });
-      return hub.whenOpened(session).then(() => sessionId);
+      return hub.replica.whenOpened(session).then(() => sessionId);
     },
     withSession: (sessionId, fn) => {
       checkSessionId(sessionId);

@@ -1,6 +1,6 @@
 import type { Ticker, Ticking } from "../runtime/ticker.ts";
-import { type EncodedCache, type Session, TRANSITIONS } from "./session.ts";
-import { SESSION_BYTES, type SessionRegistry } from "./session-registry.ts";
+import { type EncodedCache, type Session, SESSION_BYTES, TRANSITIONS } from "./session.ts";
+import type { SessionRegistry } from "./session-registry.ts";
 
 /** How many sessions there may be, and how long they stay. */
 export interface SessionLimits {
@@ -99,13 +99,24 @@ export class Eviction implements Ticking {
     if (known !== undefined) return known;
     const made = make((bytes) => {
       this.#cachedBytes += bytes;
-      if (bytes <= 0 || this.#cached.has(session)) return;
-      this.#cached.add(session);
-      this.#ticker.join(this, this.#sweepMs);
+      if (bytes > 0) this.#hasCached(session);
     });
     if (session.caches.size === 0) session.caches = new Map();
     (session.caches as Map<object, EncodedCache>).set(key, made);
     return made;
+  }
+
+  /** Sharing is worth more than a log that nobody follows, and less than any other. */
+  #hasCached(session: Session): void {
+    if (!this.#cached.has(session)) {
+      this.#cached.add(session);
+      this.#ticker.join(this, this.#sweepMs);
+    }
+    while (this.bytes > this.#limits.maxTotalBytes) {
+      if (this.#evictOne()) continue;
+      this.dropCaches();
+      return;
+    }
   }
 
   /** Lets go of what is encoded: of `session`, or of all. */

@@ -101,14 +101,6 @@ export class Hub {
     return this.registry.find(id) ?? this.registry.add(id);
   }
 
-  /** Resolves when every process sees `session` and its owner; never rejects. */
-  whenOpened(session: Session): Promise<void> {
-    if (session.opened) return Promise.resolve();
-    return new Promise((resolve) => {
-      session.whenOpened = [...session.whenOpened, resolve];
-    });
-  }
-
   /** Calls `fn` when `session` can be read: now in memory, else when the engine has filled its log. */
   whenFilled(session: Session, fn: () => void): void {
     if (session.filled) {
@@ -119,7 +111,7 @@ export class Hub {
     if (session.whenFilled.length === 1) this.engine.follow(session);
   }
 
-  /** Resolves when the session can be read; `undefined` when it can be now, as always in memory. */
+  /** Resolves when the session can be read; `undefined`: it can be now, as always in memory. */
   filling(id: string): Promise<void> | undefined {
     if (!this.#shared || this.find(id)?.filled === true) return undefined;
     return new Promise((resolve) => {
@@ -230,6 +222,14 @@ export class Hub {
 
   #admit(session: Session, entry: LogEntry): boolean {
     const bytes = entryBytes(entry);
+    if (bytes > this.limits.history.maxBytes) {
+      // Only where limits are tiny and names are long: everything else was cut to fit.
+      this.faults.ofReport(
+        new TypeError(`Expected shorter names, got an event of ${bytes} bytes`),
+        session.id,
+      );
+      return false;
+    }
     if (!this.#shared) {
       if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
       this.followers.makeWay(session, bytes);

@@ -1,6 +1,7 @@
 import type { Backplane } from "../backplane/port.ts";
 import { ENTRY_OVERHEAD } from "../log/entry.ts";
 import type { LogLimits } from "../log/session-log.ts";
+import { SESSION_BYTES } from "./session.ts";
 import { checkWhole, mismatch } from "../runtime/errors.ts";
 import type { SessionLimits } from "./eviction.ts";
 
@@ -107,7 +108,7 @@ export function checkOptions(options: EventBusOptions): BusLimits {
   if (maxEventBytes > maxBytes)
     throw mismatch("maxEventBytes", `at most \`history.maxBytes\` (${maxBytes})`, maxEventBytes);
   if (typeof strict !== "boolean") throw mismatch("strict", "a boolean", strict);
-  const perLog = Math.min(maxBytes, maxTotalBytes);
+  const perLog = Math.min(maxBytes, maxTotalBytes - SESSION_BYTES);
   return {
     history: { maxEvents, maxBytes: perLog },
     maxTotalBytes,

@@ -10,6 +10,9 @@ import type { Hooks } from "./hooks.ts";
 import type { ActiveRun, Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
+/** An owner is held as text and as a value: a user's id, or a few strings. */
+const OWNER_FACTOR = 3;
+
 const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 
 /**
@@ -63,6 +66,14 @@ export class LogReplica implements Replica {
     const { whenOpened } = session;
     session.whenOpened = [];
     for (const fn of whenOpened) fn();
+  }
+
+  /** Resolves when every process sees `session` and its owner; never rejects. */
+  whenOpened(session: Session): Promise<void> {
+    if (session.opened) return Promise.resolve();
+    return new Promise((resolve) => {
+      session.whenOpened = [...session.whenOpened, resolve];
+    });
   }
 
   filled({ id }: Pick<Incarnation, "id">): void {
@@ -130,7 +141,10 @@ export class LogReplica implements Replica {
     if (session.owner?.json === json) return;
     const value = JSON.parse(json) as unknown;
     deepFreeze(value);
-    session.owner = { json, value };
+    const bytes = OWNER_FACTOR * json.length;
+    const fits = this.#eviction.makeRoom(bytes, session);
+    if (!fits && session.state === "live") this.#registry.evict(session);
+    this.#registry.setOwner(session, { json, value, bytes });
     this.#followers.disconnect(session);
   }
 }

@@ -71,7 +71,7 @@ export function startRun<T>(
   const session = hub.open(sessionId, { owner: ownerJson, anew: true });
   const run = new Run(hub, session, keepOpen ? randomId(6) : undefined);
   void run.call(fn, result);
-  return { sessionId, run: run.id, done: run.done, opened: hub.whenOpened(session) };
+  return { sessionId, run: run.id, done: run.done, opened: hub.replica.whenOpened(session) };
 }
 
 /** `owner` as JSON; `undefined` when there is none. */

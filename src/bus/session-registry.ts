@@ -2,11 +2,8 @@ import { entryBytes, type LogEntry } from "../log/entry.ts";
 import type { LogLimits } from "../log/session-log.ts";
 import { monotonicNow } from "../runtime/timers.ts";
 import { bareEnd, isHeavy } from "./bare-end.ts";
-import { Session, type SessionState, TRANSITIONS } from "./session.ts";
+import { type Owner, Session, SESSION_BYTES, type SessionState, TRANSITIONS } from "./session.ts";
 import { SessionQueue } from "./session-queue.ts";
-
-/** About how many bytes of heap a live session takes without its entries. */
-export const SESSION_BYTES = 512;
 
 /**
  * All sessions of one bus by id, each in one state, and the bytes of their logs.
@@ -52,6 +49,12 @@ export class SessionRegistry {
     const session = new Session(id, this.#limits);
     this.#byId.set(id, session);
     return session;
+  }
+
+  /** Sets whom a session belongs to. */
+  setOwner(session: Session, owner: Owner): void {
+    session.owner = owner;
+    this.#count(session);
   }
 
   /** `session` has its log from now on. There must be room. */
@@ -199,7 +202,7 @@ export class SessionRegistry {
   #count(session: Session): void {
     const { state, log } = session;
     let now = 0;
-    if (hasLog(session)) now = SESSION_BYTES + log.bytes;
+    if (hasLog(session)) now = SESSION_BYTES + log.bytes + (session.owner?.bytes ?? 0);
     else if (state === "tombstone" && isHeavy(log.bytes)) now = log.bytes;
     this.bytes += now - session.counted;
     session.counted = now;

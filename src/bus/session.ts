@@ -75,7 +75,12 @@ export interface EncodedCache {
 export interface Owner {
   readonly json: string;
   readonly value: unknown;
+  /** About how many bytes of heap both take. */
+  readonly bytes: number;
 }
+
+/** About how many bytes of heap a live session takes without its entries. */
+export const SESSION_BYTES = 512;
 
 const NONE: readonly never[] = [];
 const NOBODY: ReadonlySet<never> = new Set<never>();

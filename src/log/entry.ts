@@ -65,16 +65,29 @@ export function jsonOf(entry: LogEntry): string {
 /** Heap bytes of an entry without its texts: the object, its timestamp, its number, its places in the log's lists. */
 const EVENT_BYTES = 160;
 const TEXT_ENTRY_BYTES = 112;
-/** A longer agent name is hardly a constant of the program: it counts for each entry. */
+/** A longer name of an agent, a run or a task is hardly a constant of the program: it counts for each entry. */
 const SHORT_NAME = 32;
 
 /** About how many bytes of heap `entry` takes in a log, and what it counts towards the limits in bytes. */
 export function entryBytes(entry: LogEntry): number {
-  if (isText(entry)) return TEXT_ENTRY_BYTES + utf8Length(entry.json);
+  if (isText(entry)) return TEXT_ENTRY_BYTES + utf8Length(entry.json) + namesBytes(entry);
   if (entry.t === "gap") return EVENT_BYTES;
   const text = entry.msg === undefined || entry.msg === "" ? 0 : utf8Length(entry.msg);
-  const { agent } = entry as { agent?: string };
-  return EVENT_BYTES + text + (agent !== undefined && agent.length > SHORT_NAME ? agent.length : 0);
+  return EVENT_BYTES + text + namesBytes(entry as Names);
+}
+
+function namesBytes({ agent, run, task }: Names): number {
+  return nameBytes(agent) + nameBytes(run) + nameBytes(task);
+}
+
+interface Names {
+  readonly agent?: string | undefined;
+  readonly run?: string | undefined;
+  readonly task?: string | undefined;
+}
+
+function nameBytes(name: string | undefined): number {
+  return name === undefined || name.length <= SHORT_NAME ? 0 : name.length;
 }
 
 /** What an entry counts beside its JSON, at most: an event of so many bytes less always fits a limit. */

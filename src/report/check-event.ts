@@ -70,7 +70,7 @@ function agentEvent(event: Fields): AgentEvent {
     ...maybeField(event, "progress", isCount, "a finite number, 0 or more"),
     ...maybeField(event, "total", isCount, "a finite number, 0 or more"),
     ...maybeField(event, "run", isName, A_NAME),
-    ...maybeField(event, "task", isString, "a string"),
+    ...maybeField(event, "task", isPath, "a string of up to 512 characters"),
     ...maybeField(event, "overall", isFraction, "a number from 0 to 1"),
     ...cutAndData(event),
   };
@@ -115,6 +115,10 @@ function maybeField<K extends string, T>(
 ): Partial<Record<K, T>> {
   const value = maybe(event, name, is, expected);
   return (value === undefined ? {} : { [name]: value }) as Partial<Record<K, T>>;
+}
+
+function isPath(value: unknown): value is string {
+  return isString(value) && value.length <= 512;
 }
 
 function isString(value: unknown): value is string {

@@ -73,10 +73,6 @@ export const SHAPES: Record<string, Fill> = {
     bus.publish(`session-${n}`, {});
     bus.end(`session-${n}`, { message: "ok" });
   },
-  "a listener each": (bus, n) => {
-    bus.subscribe(`session-${n}`, () => undefined);
-    bus.publish(`session-${n}`, {});
-  },
 };
 
 /** A bus that lets nothing go. */
