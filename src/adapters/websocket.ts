@@ -1,6 +1,6 @@
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { type Hub } from "../bus/hub.ts";
-import { hubOf } from "../bus/hub-of.ts";
+import { filling, hubOf } from "../bus/hub-of.ts";
 import type { AgentEvent } from "../protocol/event.ts";
 import { type Close, CLOSE_CLOSING, CLOSE_ENDED, CLOSE_TOO_MANY } from "../protocol/names.ts";
 import { checkSessionId } from "../protocol/session-id.ts";
@@ -84,9 +84,9 @@ export function followOverWebSocket(
     const start = { ...admitted.start, request, admit: admitting(hub, session, filter) };
     new Connection(hub, session, peer, jsonMessages, jsonMessages, limits, start);
   };
-  const filling = hub.filling(sessionId);
-  if (filling === undefined) begin();
-  else void filling.then(begin);
+  const filled = filling(hub, sessionId);
+  if (filled === undefined) begin();
+  else void filled.then(begin);
   return peer.left;
 }
 

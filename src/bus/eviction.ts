@@ -71,7 +71,7 @@ export class Eviction implements Ticking {
 
   #makeRoomForOne(session: Session): boolean {
     while (this.#registry.size >= this.#limits.maxSessions) if (!this.#evictOne()) return false;
-    return this.makeRoom(SESSION_BYTES, session);
+    return this.makeRoom(SESSION_BYTES + (session.owner?.bytes ?? 0), session);
   }
 
   /** Whether `bytes` more fit into `session`, after making room if need be. May run user code. */
@@ -121,10 +121,13 @@ export class Eviction implements Ticking {
 
   /** Lets go of what is encoded: of `session`, or of all. */
   dropCaches(only?: Session): void {
-    for (const session of only === undefined ? this.#cached : [only]) {
-      for (const cache of session.caches.values()) cache.clear();
-      this.#cached.delete(session);
+    if (only !== undefined) {
+      // It stays among those that have something: it is about to have it again.
+      for (const cache of only.caches.values()) cache.clear();
+      return;
     }
+    for (const session of this.#cached) this.dropCaches(session);
+    this.#cached.clear();
   }
 
   tick(now: number): void {

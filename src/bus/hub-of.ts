@@ -16,3 +16,11 @@ export function hubOf(bus: unknown): Hub {
   if (hub === undefined) throw mismatch("bus", "what createEventBus() returned", bus);
   return hub;
 }
+
+/** Resolves when a session of `hub` can be read; `undefined`: it can be now, as always in memory. */
+export function filling(hub: Hub, id: string): Promise<void> | undefined {
+  if (!hub.shared || hub.find(id)?.filled === true) return undefined;
+  return new Promise((resolve) => {
+    hub.whenFilled(hub.join(id), resolve);
+  });
+}

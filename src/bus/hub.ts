@@ -10,7 +10,7 @@ import type {
 } from "../protocol/event.ts";
 import { checkEvent, droppedGap } from "../report/check-event.ts";
 import { checkEnd, checkReport, type Checked } from "../report/check-report.ts";
-import { fitEvent, surelyFits } from "../report/event-size.ts";
+import { canFit, fitEvent, surelyFits } from "../report/event-size.ts";
 import { isStackEnd, toError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -27,9 +27,7 @@ import { SessionRegistry } from "./session-registry.ts";
 const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 
 /**
- * The one way into a log, in two halves: may it (here), and it is in ({@link LogReplica}).
- *
- * Between them stands the engine. In memory it answers at once, inside the report; a shared engine answers when the
+ * The one way into a log, in two halves: may it (here), and it is in ({@link LogReplica}). Between them stands the engine. In memory it answers at once, inside the report; a shared engine answers when the
  * entry comes back, whoever sent it. No user code runs between the last look at a session and its append.
  */
 export class Hub {
@@ -49,7 +47,7 @@ export class Hub {
   /** Reports that were not taken. */
   drops = 0;
   /** Whether entries come back from elsewhere, and at any time. */
-  readonly #shared: boolean;
+  readonly shared: boolean;
 
   constructor(limits: BusLimits, engine: Backplane = new MemoryBackplane()) {
     const { hooks, ticker } = this;
@@ -64,7 +62,7 @@ export class Hub {
     });
     this.limits = limits;
     this.engine = engine;
-    this.#shared = shared;
+    this.shared = shared;
     this.faults = faults;
     this.registry = registry;
     this.followers = followers;
@@ -111,14 +109,6 @@ export class Hub {
     if (session.whenFilled.length === 1) this.engine.follow(session);
   }
 
-  /** Resolves when the session can be read; `undefined`: it can be now, as always in memory. */
-  filling(id: string): Promise<void> | undefined {
-    if (!this.#shared || this.find(id)?.filled === true) return undefined;
-    return new Promise((resolve) => {
-      this.whenFilled(this.join(id), resolve);
-    });
-  }
-
   /** Checks a report and writes it to the session, which it opens. Never throws, unless `strict`. */
   publish(sessionId: string, report: ProgressReport): boolean {
     try {
@@ -155,12 +145,13 @@ export class Hub {
       return false;
     }
     const { event, dataJson } = checked;
+    if (!canFit(event, this.limits.maxEventBytes)) return this.#tooLong(session);
     if (event.t === "session_end") {
       const { status, msg: message, data } = event;
       return this.end(session, { status, message, data }, { event, dataJson, faults: undefined });
     }
-    if (event.t !== "run_end") return this.take(session, event, dataJson);
-    return this.#closeRun(session, this.#endEntry(session, { event, dataJson, faults: undefined }));
+    if (event.t === "run_end") return this.#closeRun(session, entryOf(event, dataJson));
+    return this.take(session, event, dataJson);
   }
 
   /** Ends the session, with `made` as its event if given; the first end wins. `false`: it has ended, or the bus closed. */
@@ -186,7 +177,7 @@ export class Hub {
   endById(id: string, outcome: Outcome): boolean {
     const known = this.registry.find(id);
     if (known !== undefined && (known.opened || known.opening)) return this.end(known, outcome);
-    if (!this.#shared || this.closed) return false;
+    if (!this.shared || this.closed) return false;
     // Another process may have opened it; the engine knows.
     const session = this.join(id);
     const entry = this.#endEntry(session, checkEnd(outcome, undefined, this.limits.strict));
@@ -230,17 +221,26 @@ export class Hub {
       );
       return false;
     }
-    if (!this.#shared) {
+    if (!this.shared) {
       if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
       this.followers.makeWay(session, bytes);
-      if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
       if (session.lost > 0) this.#tellLost(session);
+      if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
     }
     // Filters, hooks and listeners have run on the way, and may have ended it, or closed the bus.
     if (session.outcome !== undefined) return this.drop(session, "ended");
     if (this.closed) return this.drop(session, "closed");
     this.engine.append(session, entry, bytes);
     return true;
+  }
+
+  /** Only where limits are tiny and names long. */
+  #tooLong(session: Session): false {
+    this.faults.ofReport(
+      new TypeError("Expected shorter names: an event of them alone does not fit"),
+      session.id,
+    );
+    return false;
   }
 
   #tooMuch(session: Session): false {
@@ -278,7 +278,7 @@ export class Hub {
   /** Ends are never refused by a limit: at worst they say only how it ended. */
   #appendEnd(session: Session, given: LogEntry): true {
     let entry = given;
-    if (!this.#shared) {
+    if (!this.shared) {
       if (session.state !== "live") this.eviction.admit(session);
       this.followers.makeWay(session, entryBytes(entry));
       if (session.lost > 0) this.#tellLost(session);

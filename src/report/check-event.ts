@@ -66,7 +66,7 @@ function agentEvent(event: Fields): AgentEvent {
     phase: take(event, "phase", isPhase, '"think", "progress", "decision" or "result"'),
     msg: take(event, "msg", isString, "a string"),
     ...(pct !== undefined && { pct }),
-    ts: take(event, "ts", isString, "a string"),
+    ts: take(event, "ts", isTime, "a time in ISO 8601"),
     ...maybeField(event, "progress", isCount, "a finite number, 0 or more"),
     ...maybeField(event, "total", isCount, "a finite number, 0 or more"),
     ...maybeField(event, "run", isName, A_NAME),
@@ -80,7 +80,7 @@ function end(event: Fields): Omit<SessionEndEvent, "t"> {
   return {
     status: take(event, "status", isStatus, '"completed", "failed" or "cancelled"'),
     ...maybeField(event, "msg", isString, "a string"),
-    ts: take(event, "ts", isString, "a string"),
+    ts: take(event, "ts", isTime, "a time in ISO 8601"),
     ...cutAndData(event),
   };
 }
@@ -115,6 +115,10 @@ function maybeField<K extends string, T>(
 ): Partial<Record<K, T>> {
   const value = maybe(event, name, is, expected);
   return (value === undefined ? {} : { [name]: value }) as Partial<Record<K, T>>;
+}
+
+function isTime(value: unknown): value is string {
+  return isString(value) && value.length <= 64;
 }
 
 function isPath(value: unknown): value is string {

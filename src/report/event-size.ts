@@ -58,6 +58,13 @@ export function fitEvent<E extends SessionEvent>(
   return { event: Object.freeze(fitted) as E, dataJson: keepsData ? dataJson : undefined, faults };
 }
 
+/** Whether `event` can be cut to `maxBytes`: names of runs and tasks are never cut. */
+export function canFit(event: SessionEvent, maxBytes: number): boolean {
+  const { msg: _m, data: _d, ...fields } = event as AgentEvent;
+  const shortest = { ...fields, ...("agent" in event && { agent: "…" }), cut: true };
+  return '"msg":"…","data":,'.length + 2 + jsonBytes(shortest) <= maxBytes;
+}
+
 /** The fields of `event` in their order, with what was cut, and without `data`. */
 function ordered(event: SessionEvent, agent: string, msg: string): { data?: unknown } {
   const { data: _, ...fields } = event as AgentEvent;

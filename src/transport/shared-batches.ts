@@ -27,7 +27,8 @@ export class SharedBatches<P> implements EncodedCache {
   readonly #format: Format<P>;
   /** Told how `bytes` has changed. */
   readonly #count: (bytes: number) => void;
-  /** By the position before them, oldest first. */
+  #newest: EncodedBatch<P> | undefined;
+  /** Others, by the position before them, oldest first. */
   readonly #batches = new Map<number, EncodedBatch<P>>();
   /** Frames by position, for followers with filters: they share no batches. */
   readonly #frames = new Map<number, string>();
@@ -51,7 +52,7 @@ export class SharedBatches<P> implements EncodedCache {
     const { log } = this.#session;
     const { position } = cursor;
     if (position === log.head) return undefined;
-    const known = this.#batches.get(position);
+    const known = this.#find(position);
     if (known !== undefined) return known;
     return log.head - position > SEGMENT ? this.#pastAfter(position) : this.#batchAfter(position, log.head);
   }
@@ -66,9 +67,11 @@ export class SharedBatches<P> implements EncodedCache {
   }
 
   clear(): void {
-    this.#batches.clear();
-    this.#frames.clear();
-    this.#events.clear();
+    this.#newest = undefined;
+    // Clearing an empty Map makes a new table.
+    if (this.#batches.size > 0) this.#batches.clear();
+    if (this.#frames.size > 0) this.#frames.clear();
+    if (this.#events.size > 0) this.#events.clear();
     this.#add(-this.bytes);
   }
 
@@ -79,17 +82,25 @@ export class SharedBatches<P> implements EncodedCache {
 
   /** What follows `from` up to `until`, encoded once. */
   #batchAfter(from: number, until: number): EncodedBatch<P> | undefined {
-    const known = this.#batches.get(from);
+    const known = this.#find(from);
     if (known !== undefined) return known;
-    const raw = batchAfter(this.#session.log, from, { ...this.#options, until });
+    const { encode, sizeOf: sizeOfFrame, maxSize } = this.#options;
+    const options = { encode, sizeOf: sizeOfFrame, maxSize, until, admit: undefined };
+    const raw = batchAfter(this.#session.log, from, options);
     if (raw === undefined) return undefined;
     const batch = encoded(this.#format, raw);
     // Whoever comes from where there is nothing left would drive out what others share.
     if (batch.gaps.length > 0 && until < this.#session.log.head) return batch;
-    this.#batches.set(from, batch);
+    // The only one of most turns has no need of a Map.
+    if (this.#newest !== undefined) this.#batches.set(this.#newest.from, this.#newest);
+    this.#newest = batch;
     this.#add(sizeOf(batch));
-    if (this.#batches.size > MAX_BATCHES) this.#dropOldest();
+    if (this.#batches.size >= MAX_BATCHES) this.#dropOldest();
     return batch;
+  }
+
+  #find(from: number): EncodedBatch<P> | undefined {
+    return this.#newest?.from === from ? this.#newest : this.#batches.get(from);
   }
 
   #pastAfter(position: number): EncodedBatch<P> | undefined {

@@ -1,5 +1,5 @@
 import type { Hub } from "../../bus/hub.ts";
-import { hubOf } from "../../bus/hub-of.ts";
+import { filling, hubOf } from "../../bus/hub-of.ts";
 import type { AgentEvent } from "../../protocol/event.ts";
 import { LAST_EVENT_ID_HEADER, LAST_EVENT_ID_QUERY, SESSION_QUERY } from "../../protocol/names.ts";
 import { isSessionId, SESSION_ID_RULE } from "../../protocol/session-id.ts";
@@ -154,8 +154,8 @@ class Handler<Req> {
     if (typeof sessionId === "object" && sessionId !== null)
       sessionId = await this.#inTime("session", sessionId);
     if (!isSessionId(sessionId)) return BAD_SESSION_ID;
-    const filling = this.#hub.filling(sessionId);
-    if (filling !== undefined) await this.#inTime("backplane", filling);
+    const filled = filling(this.#hub, sessionId);
+    if (filled !== undefined) await this.#inTime("backplane", filled);
 
     for (let asked = this.#options.authorize; asked !== undefined;) {
       const owner = this.#hub.find(sessionId)?.owner;
