@@ -27,8 +27,9 @@ import { SessionRegistry } from "./session-registry.ts";
 const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 
 /**
- * The one way into a log, in two halves: may it (here), and it is in ({@link LogReplica}). Between them stands the engine. In memory it answers at once, inside the report; a shared engine answers when the
- * entry comes back, whoever sent it. No user code runs between the last look at a session and its append.
+ * The one way into a log, in two halves: may it (here), and it is in ({@link LogReplica}). Between them stands the
+ * engine: in memory it answers at once, inside the report, a shared one when the entry comes back, whoever sent it.
+ * No user code runs between the last look at a session and its append.
  */
 export class Hub {
   readonly limits: BusLimits;
