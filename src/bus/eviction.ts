@@ -136,10 +136,9 @@ export class Eviction implements Ticking {
     this.dropCaches();
     for (let one = ended.first; one && now - one.stateSince >= retentionMs; one = ended.first)
       this.#evict(one);
-    const newest = idle.size;
-    for (let one = idle.first, seen = 0; one !== undefined && seen < newest; seen++) {
+    for (let one = idle.first; one !== undefined;) {
       const { next } = one;
-      if (!this.#registry.requeueIfUsed(one) && now - one.stateSince >= idleMs) this.#evict(one);
+      if (!this.#registry.wasUsed(one, now) && now - one.stateSince >= idleMs) this.#evict(one);
       one = next;
     }
     for (const queue of [quiet, heavy]) {
@@ -156,18 +155,13 @@ export class Eviction implements Ticking {
     this.#large.clear();
   }
 
-  /** Evicts the oldest that may go, but not `except`; `false` if there is none. O(1), amortised over reports. */
+  /** Evicts the oldest that may go, but not `except`; `false` if there is none. O(1). */
   #evictOne(except?: Session): boolean {
     const { ended, heavy, idle } = this.#registry;
     if (ended.first !== undefined && ended.first !== except) return this.#evict(ended.first);
     if (except !== undefined && heavy.first !== undefined) {
       this.#registry.strip(heavy.first);
       return true;
-    }
-    // Each that was used meanwhile is paid for by the report that used it.
-    for (let one = idle.first, left = idle.size; one !== undefined && left > 0; one = idle.first, left--) {
-      if (!this.#registry.requeueIfUsed(one) && one !== except) return this.#evict(one);
-      if (one === except) idle.push(one);
     }
     const oldest = idle.first === except ? idle.first?.next : idle.first;
     return oldest !== undefined && this.#evict(oldest);

@@ -114,7 +114,7 @@ export class Hub {
   publish(sessionId: string, report: ProgressReport): boolean {
     try {
       const known = this.registry.find(sessionId);
-      if (this.closed) return this.#drop(sessionId, known, "closed");
+      if (this.closed) return this.drop(known ?? { id: sessionId, owner: undefined }, "closed");
       if (known?.outcome !== undefined) return this.drop(known, "ended");
       const { event, dataJson, faults } = checkReport(report, {}, this.limits.strict);
       if (faults !== undefined) for (const fault of faults) this.faults.ofReport(fault, sessionId);
@@ -151,8 +151,8 @@ export class Hub {
       const { status, msg: message, data } = event;
       return this.end(session, { status, message, data }, { event, dataJson, faults: undefined });
     }
-    if (event.t === "run_end") return this.#closeRun(session, entryOf(event, dataJson));
-    return this.take(session, event, dataJson);
+    if (event.t !== "run_end") return this.take(session, event, dataJson);
+    return this.#closeRun(session, this.#endEntry(session, { event, dataJson, faults: undefined }));
   }
 
   /** Ends the session, with `made` as its event if given; the first end wins. `false`: it has ended, or the bus closed. */
@@ -194,8 +194,11 @@ export class Hub {
     this.#closeRun(session, this.#endEntry(session, checkEnd(outcome, run, this.limits.strict)));
   }
 
-  drop(session: Session, reason: DropReason): false {
-    return this.#drop(session.id, session, reason);
+  /** Counts a report that is not taken, and tells the `drop` hook. */
+  drop({ id, owner }: Pick<Session, "id" | "owner">, reason: DropReason): false {
+    this.drops++;
+    this.hooks.emit("drop", id, reason, owner?.value ?? null);
+    return false;
   }
 
   /**
@@ -291,11 +294,5 @@ export class Hub {
     }
     this.engine.append(session, entry, entryBytes(entry));
     return true;
-  }
-
-  #drop(sessionId: string, session: Session | undefined, reason: DropReason): false {
-    this.drops++;
-    this.hooks.emit("drop", sessionId, reason, session?.owner?.value ?? null);
-    return false;
   }
 }

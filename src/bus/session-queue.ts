@@ -16,6 +16,7 @@ export class SessionQueue {
 
   /** Puts `session` at the end, out of whichever queue it was in. */
   push(session: Session): void {
+    if (this.#last === session) return;
     (session.queue as SessionQueue | undefined)?.delete(session);
     session.queue = this;
     session.previous = this.#last;

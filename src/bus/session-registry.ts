@@ -18,7 +18,7 @@ export class SessionRegistry {
   size = 0;
   /** Has ended, has its log. */
   readonly ended: SessionQueue = new SessionQueue();
-  /** Live, and nobody follows. */
+  /** Live, and nobody follows; least recently reported to first. */
   readonly idle: SessionQueue = new SessionQueue();
   /** Tombstones whose end has `data` or much to say. */
   readonly heavy: SessionQueue = new SessionQueue();
@@ -76,8 +76,7 @@ export class SessionRegistry {
   write(session: Session, position: number, entry: LogEntry, bytes: number): void {
     const { log } = session;
     session.lastEntrySeq = ++this.#entrySeq;
-    // Its first entry is no sign that it is used: that comes with every session.
-    if (log.size === 0 && session.queue === this.idle) this.#enqueue(this.idle, session);
+    if (session.queue === this.idle) this.idle.push(session);
     if (position > log.head + 1) log.skipTo(position - 1);
     if (session.state === "live") {
       log.append(entry, bytes);
@@ -151,10 +150,11 @@ export class SessionRegistry {
     else if ((state === "stub" || state === "tombstone") && !session.held) this.#quieten(session, state);
   }
 
-  /** Moves the oldest idle session that was reported to meanwhile to the end of its queue; whether it did. */
-  requeueIfUsed(session: Session): boolean {
+  /** Whether `session` was reported to since this was last asked; then it is idle since `now`. */
+  wasUsed(session: Session, now: number): boolean {
     if (session.lastEntrySeq === session.seenEntrySeq) return false;
-    this.#enqueue(this.idle, session);
+    session.seenEntrySeq = session.lastEntrySeq;
+    session.stateSince = now;
     return true;
   }
 

@@ -140,7 +140,7 @@ export class Session implements Readable, Incarnation {
 
   /** Bus-wide sequence number of the newest entry. Eviction takes those with an old one first. */
   lastEntrySeq = 0;
-  /** What `lastEntrySeq` was when the session was last put into a queue or looked at by a sweep. */
+  /** What `lastEntrySeq` was when the session was last put into a queue, or asked whether it is used. */
   seenEntrySeq = 0;
   /** Monotonic milliseconds at which the session became idle, ended, or what is left of it. Accurate to one sweep. */
   stateSince = 0;
