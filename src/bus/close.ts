@@ -40,6 +40,7 @@ export class Closing {
     }
     for (const run of runs) if (run.finish({ status: "cancelled" })) run.abort();
     hub.closed = true;
+    hub.faults.tellKept();
     followers.scheduler.flush();
     await hub.engine.flush();
     for (const session of registry.all()) {

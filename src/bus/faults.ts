@@ -21,17 +21,22 @@ export class Faults {
   /** Tells the `error` hook; never throws. */
   readonly tell = (thrown: unknown, sessionId?: string): void => {
     try {
-      const earlier = this.#untold;
-      this.#untold = undefined;
-      if (earlier !== undefined) this.#hooks.fail(earlier);
       this.#hooks.fail(thrown, sessionId);
     } catch (again) {
       this.#untold = again;
     }
   };
 
-  /** Keeps what was thrown at the stack's end, where nothing can be called, until something else is told. */
+  /** Keeps what was thrown at the stack's end, where nothing can be called. */
   keep(thrown: unknown): void {
     this.#untold = thrown;
+  }
+
+  /** Tells what was kept. Called where the stack is nearly empty: at the end of a turn. */
+  tellKept(): void {
+    const kept = this.#untold;
+    if (kept === undefined) return;
+    this.#untold = undefined;
+    this.tell(kept);
   }
 }

@@ -138,6 +138,7 @@ export class Followers {
   }
 
   prepare(session: Session): void {
+    this.#faults.tellKept();
     this.#dropCaches(session);
     for (const follower of session.followers) if (follower.prepare?.()) return;
   }

@@ -118,7 +118,9 @@ export class Hub {
       if (known?.outcome !== undefined) return this.drop(known, "ended");
       const { event, dataJson, faults } = checkReport(report, {}, this.limits.strict);
       if (faults !== undefined) for (const fault of faults) this.faults.ofReport(fault, sessionId);
-      return event !== undefined && this.take(this.open(sessionId), event, dataJson);
+      if (event === undefined) return false;
+      // Opening reserves stack, which costs more than the rest of a report.
+      return this.take(known?.opened ? known : this.open(sessionId), event, dataJson);
     } catch (thrown) {
       if (!isStackEnd(thrown)) throw thrown;
       this.faults.keep(thrown);
