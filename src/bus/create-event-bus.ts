@@ -2,6 +2,7 @@ import { badSessionId, checkSessionId, createSessionId, isSessionId } from "../p
 import { checkAgent, checkOutcome } from "../report/check-report.ts";
 import { makeReporter, type Reporter, SinkTarget } from "../report/reporter.ts";
 import { checkWhole, SessionProgressError } from "../runtime/errors.ts";
+import { reserveStack } from "../runtime/stack.ts";
 import { Closing } from "./close.ts";
 import { Hub } from "./hub.ts";
 import { attachHub } from "./hub-of.ts";
@@ -79,13 +80,13 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
       const session = hub.find(sessionId);
       if (session !== undefined) followers.disconnect(session, where);
     },
-    flush: async () => {
-      followers.scheduler.flush();
-      await hub.engine.flush();
-      followers.scheduler.flush();
+    flush: () => {
+      reserveStack();
+      return flush(hub);
     },
     close: ({ graceMs = 0 } = {}) => {
       checkWhole("graceMs", graceMs, 0);
+      reserveStack();
       return closing.close(graceMs);
     },
     stats: () => ({
@@ -102,6 +103,12 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
   };
   attachHub(bus, hub);
   return bus;
+}
+
+async function flush({ followers, engine }: Hub): Promise<void> {
+  followers.scheduler.flush();
+  await engine.flush();
+  followers.scheduler.flush();
 }
 
 /** A session that reports may go to; on a closed bus one that nothing leads to. */

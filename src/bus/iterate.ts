@@ -3,6 +3,7 @@ import { entryBytes } from "../log/entry.ts";
 import type { LogStep } from "../log/session-log.ts";
 import { entryId } from "../protocol/entry-id.ts";
 import type { SessionEntry } from "../protocol/event.ts";
+import { reserveStack } from "../runtime/stack.ts";
 import type { Hub } from "./hub.ts";
 import type { Follower, Session } from "./session.ts";
 import { checkAfter, type FollowOptions } from "./subscribe.ts";
@@ -66,6 +67,7 @@ class Iteration implements AsyncIterator<SessionEntry, undefined>, Follower {
     const held = this.#held.shift();
     if (held !== undefined) return Promise.resolve({ done: false, value: held });
     this.#heldBytes = 0;
+    reserveStack();
     if (this.#done) return Promise.resolve(DONE);
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
@@ -74,6 +76,7 @@ class Iteration implements AsyncIterator<SessionEntry, undefined>, Follower {
   }
 
   return(): Promise<Result> {
+    reserveStack();
     this.#held = [];
     this.#finish();
     return Promise.resolve(DONE);

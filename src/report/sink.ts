@@ -1,6 +1,7 @@
 import type { Outcome, SessionEvent } from "../protocol/event.ts";
 import { catchRejection, warnOnce } from "../runtime/diagnostics.ts";
 import { messageOf, mismatch, toError } from "../runtime/errors.ts";
+import { reserveStack } from "../runtime/stack.ts";
 
 /** The object form of a {@link Sink}. */
 export interface SinkObject {
@@ -77,8 +78,9 @@ export function tellFault(sinks: readonly SinkObject[], fault: TypeError): void 
 }
 
 /** Ends every sink; never rejects. */
-export async function endAll(sinks: readonly SinkObject[], outcome: Outcome): Promise<void> {
-  await Promise.all(sinks.map((sink) => endOne(sink, outcome)));
+export function endAll(sinks: readonly SinkObject[], outcome: Outcome): Promise<void> {
+  reserveStack();
+  return Promise.all(sinks.map((sink) => endOne(sink, outcome))).then(() => undefined);
 }
 
 class FunctionSink implements SinkObject {

@@ -1,9 +1,12 @@
 /**
  * Throws a RangeError now if the stack is nearly used up, before the caller has changed anything.
  *
- * A change in several steps that calls functions between them may meet the stack's end half-way, when an agent
- * recurses too deeply and reports on the way. Whoever calls this first has about 64 KiB for its steps. It costs
- * about 0.3 µs, too much for each report: reports get along with steps that cannot fail.
+ * An agent may recurse too deeply and report on the way. A change in several steps that calls functions between
+ * them then stops half-way. A promise that is made there while an `AsyncLocalStorage` is in use ends the process,
+ * before Node 24: the hook that follows promises cannot run, and an error of that hook is fatal.
+ *
+ * Whoever calls this first has about 64 KiB for its steps. It costs about 0.3 µs, too much for each report:
+ * reports get along with steps that cannot fail.
  */
 export function reserveStack(): void {
   dig(DEPTH, 0, 0, 0, 0, 0, 0, 0);

@@ -1,3 +1,4 @@
+import { reserveStack } from "../../runtime/stack.ts";
 import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
@@ -10,6 +11,7 @@ export function respond<Req>(
   raw: Request,
   through: (sink: StreamPeer) => BytePeer = (sink) => sink,
 ): Promise<Response> {
+  reserveStack();
   return new Promise((resolve) => {
     const { signal, method, url, headers } = raw;
     const exchange: Exchange<Req> = {
