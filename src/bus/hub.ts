@@ -11,6 +11,7 @@ import type {
 import { checkEvent, droppedGap } from "../report/check-event.ts";
 import { checkEnd, checkReport, type Checked } from "../report/check-report.ts";
 import { canFit, fitEvent, surelyFits } from "../report/event-size.ts";
+import { fromJson } from "../report/json-data.ts";
 import { isStackEnd, toError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Ticker } from "../runtime/ticker.ts";
@@ -150,7 +151,8 @@ export class Hub {
     const { event, dataJson } = checked;
     if (!canFit(event, this.limits.maxEventBytes)) return this.#tooLong(session);
     if (event.t === "session_end") {
-      const { status, msg: message, data } = event;
+      const { status, msg: message } = event;
+      const data = dataJson && fromJson(dataJson);
       return this.end(session, { status, message, data }, { event, dataJson, faults: undefined });
     }
     if (event.t !== "run_end") return this.take(session, event, dataJson);
@@ -219,14 +221,7 @@ export class Hub {
 
   #admit(session: Session, entry: LogEntry): boolean {
     const bytes = entryBytes(entry);
-    if (bytes > this.limits.history.maxBytes) {
-      // Only where limits are tiny and names are long: everything else was cut to fit.
-      this.faults.ofReport(
-        new TypeError(`Expected shorter names, got an event of ${bytes} bytes`),
-        session.id,
-      );
-      return false;
-    }
+    if (bytes > this.limits.history.maxBytes) return this.#tooLong(session);
     if (!this.shared) {
       if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
       this.followers.makeWay(session, bytes);
@@ -240,7 +235,7 @@ export class Hub {
     return true;
   }
 
-  /** Only where limits are tiny and names long. */
+  /** Only where limits are tiny and names are long: everything else is cut to fit. */
   #tooLong(session: Session): false {
     this.faults.ofReport(
       new TypeError("Expected shorter names: an event of them alone does not fit"),
@@ -264,7 +259,7 @@ export class Hub {
   /** `event` as an entry within `maxEventBytes`; what that cost is told. */
   #entryOf(session: Session, event: SessionEvent, dataJson: string | undefined): LogEntry {
     const { maxEventBytes } = this.limits;
-    if (dataJson === undefined && surelyFits(event, maxEventBytes)) return event;
+    if (surelyFits(event, dataJson, maxEventBytes)) return entryOf(event, dataJson);
     const fitted = fitEvent(event, dataJson, maxEventBytes);
     for (const fault of fitted.faults) this.faults.ofReport(fault, session.id);
     return entryOf(fitted.event, fitted.dataJson);

@@ -2,7 +2,7 @@ import type { Incarnation, OpenState, Replica } from "../backplane/port.ts";
 import { entryBytes, eventOf, type LogEntry } from "../log/entry.ts";
 import { NO_EPOCH } from "../protocol/entry-id.ts";
 import type { Outcome, SessionEndEvent } from "../protocol/event.ts";
-import { deepFreeze } from "../report/json-data.ts";
+import { fromJson } from "../report/json-data.ts";
 import type { Eviction } from "./eviction.ts";
 import type { Faults } from "./faults.ts";
 import type { Followers } from "./followers.ts";
@@ -139,12 +139,10 @@ export class LogReplica implements Replica {
   /** Sets whom the session belongs to; who was admitted under another owner, or none, is asked again. */
   #setOwner(session: Session, json: string): void {
     if (session.owner?.json === json) return;
-    const value = JSON.parse(json) as unknown;
-    deepFreeze(value);
     const bytes = OWNER_FACTOR * json.length;
     const fits = this.#eviction.makeRoom(bytes, session);
     if (!fits && session.state === "live") this.#registry.evict(session);
-    this.#registry.setOwner(session, { json, value, bytes });
+    this.#registry.setOwner(session, { json, value: fromJson(json), bytes });
     this.#followers.disconnect(session);
   }
 }

@@ -1,6 +1,6 @@
 import type { GapEvent, SessionEvent } from "../protocol/event.ts";
 import { utf8Length } from "../report/event-size.ts";
-import { deepFreeze } from "../report/json-data.ts";
+import { fromJson } from "../report/json-data.ts";
 
 /**
  * What a log holds at a position: an event, or, when it has `data`, its JSON text.
@@ -41,20 +41,17 @@ export function isText(entry: LogEntry): entry is TextEntry {
   return (entry as Partial<TextEntry>).json !== undefined;
 }
 
-/** `event` as a log keeps it; `dataJson` is the JSON of its `data`, when it has any. */
+/** `event`, which is without its `data`, as a log keeps it; `dataJson` is the JSON of that, when it has any. */
 export function entryOf(event: SessionEvent, dataJson: string | undefined): LogEntry {
   if (dataJson === undefined || event.t === "gap") return event;
-  const { data: _, ...rest } = event;
   // Put together, not serialised again: `data` may be as deep as the stack just allowed.
-  return new TextEntry(event, `${JSON.stringify(rest).slice(0, -1)},"data":${dataJson}}`);
+  return new TextEntry(event, `${JSON.stringify(event).slice(0, -1)},"data":${dataJson}}`);
 }
 
 /** The event of `entry`: the very one, or a frozen copy read from its text. */
 export function eventOf(entry: LogEntry): SessionEvent {
   if (!isText(entry)) return entry;
-  const event = JSON.parse(entry.json) as SessionEvent;
-  deepFreeze(event);
-  return event;
+  return fromJson(entry.json) as SessionEvent;
 }
 
 /** The JSON of `entry`. */

@@ -1,7 +1,7 @@
-import type { AgentEvent, EventData, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
+import type { AgentEvent, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
 import { mismatch } from "../runtime/errors.ts";
 import { isName, isPhase, isStatus } from "./check-report.ts";
-import { copyAsJson } from "./json-data.ts";
+import { toJson } from "./json-data.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -14,19 +14,19 @@ type Fields = Record<string, unknown>;
 export function checkEvent(given: unknown, strict: boolean): CheckedEvent {
   if (typeof given !== "object" || given === null) throw mismatch("event", "an object", given);
   const fields = read(given);
-  const { json, copy, fault } = fields["data"] === undefined ? NO_DATA : copyAsJson(fields["data"], strict);
+  const { json, fault } = fields["data"] === undefined ? NO_DATA : toJson(fields["data"], strict);
   if (fault !== undefined) throw fault;
-  fields["data"] = copy;
   return { event: eventOf(fields), dataJson: json };
 }
 
 /** An event, and the JSON of its `data` when it has any. */
 export interface CheckedEvent {
+  /** Without its `data`. */
   readonly event: SessionEvent;
   readonly dataJson: string | undefined;
 }
 
-const NO_DATA = { json: undefined, copy: undefined, fault: undefined };
+const NO_DATA = { json: undefined, fault: undefined };
 
 function eventOf(event: Fields): SessionEvent {
   switch (event["t"]) {
@@ -72,7 +72,7 @@ function agentEvent(event: Fields): AgentEvent {
     ...maybeField(event, "run", isName, A_NAME),
     ...maybeField(event, "task", isPath, "a string of up to 512 characters"),
     ...maybeField(event, "overall", isFraction, "a number from 0 to 1"),
-    ...cutAndData(event),
+    ...cut(event),
   };
 }
 
@@ -81,7 +81,7 @@ function end(event: Fields): Omit<SessionEndEvent, "t"> {
     status: take(event, "status", isStatus, '"completed", "failed" or "cancelled"'),
     ...maybeField(event, "msg", isString, "a string"),
     ts: take(event, "ts", isTime, "a time in ISO 8601"),
-    ...cutAndData(event),
+    ...cut(event),
   };
 }
 
@@ -90,9 +90,8 @@ function lostEntries(event: Fields): GapEvent {
   return droppedGap(lost ?? maybe(event, "missed", isWhole, "a whole number"));
 }
 
-function cutAndData(event: Fields): Pick<AgentEvent, "cut" | "data"> {
-  const { cut, data } = event as { cut?: unknown; data?: EventData };
-  return { ...(cut === true && { cut }), ...(data !== undefined && { data }) };
+function cut(event: Fields): Pick<AgentEvent, "cut"> {
+  return event["cut"] === true ? { cut: true } : {};
 }
 
 type Is<T> = (value: unknown) => value is T;

@@ -1,6 +1,5 @@
 import type {
   AgentEvent,
-  EventData,
   Outcome,
   Phase,
   ProgressReport,
@@ -11,7 +10,7 @@ import type {
 import { debugOnce } from "../runtime/diagnostics.ts";
 import { mismatch } from "../runtime/errors.ts";
 import { wallNow } from "../runtime/timers.ts";
-import { copyAsJson } from "./json-data.ts";
+import { toJson } from "./json-data.ts";
 
 /** What a reporter knows and its reports need not say. */
 export interface Scope {
@@ -21,8 +20,9 @@ export interface Scope {
 
 /** An event, if one could be made, and everything that was wrong with what it was made of. */
 export interface Checked<E> {
+  /** Without its `data`. */
   event: E | undefined;
-  /** The JSON of the event's `data`, when it has any. */
+  /** The JSON of the event's `data`, when it has any. Few need more: a log keeps text. */
   dataJson: string | undefined;
   faults: TypeError[] | undefined;
 }
@@ -72,10 +72,7 @@ export function checkReport(report: ProgressReport, scope: Scope, strict: boolea
     if (total !== undefined) event.total = total;
   }
   if (scope.run !== undefined) event.run = scope.run;
-  if (given.data !== undefined) {
-    const copy = takeData(given.data, checked, strict);
-    if (copy !== undefined) event.data = copy;
-  }
+  if (given.data !== undefined) takeData(given.data, checked, strict);
   checked.event = Object.freeze(event);
   return checked;
 }
@@ -95,13 +92,12 @@ export function checkEnd(
   };
   const { status, message, data } = outcome;
   const msg = message === undefined ? "" : takeMessage(message, checked);
-  const copy = data === undefined ? undefined : takeData(data, checked, strict);
+  if (data !== undefined) takeData(data, checked, strict);
   checked.event = Object.freeze({
     ...(run === undefined ? { t: "session_end" as const } : { t: "run_end" as const, run }),
     status,
     ...(msg !== "" && { msg }),
     ts: timestamp(),
-    ...(copy !== undefined && { data: copy }),
   });
   return checked;
 }
@@ -184,11 +180,10 @@ function takeAgent(agent: unknown, checked: Checked<unknown>): string | undefine
   return typeof agent === "string" && agent !== "" ? agent.slice(0, MAX_NAME) : undefined;
 }
 
-function takeData(data: unknown, checked: Checked<unknown>, strict: boolean): EventData | undefined {
-  const { json, copy, fault } = copyAsJson(data, strict);
+function takeData(data: unknown, checked: Checked<unknown>, strict: boolean): void {
+  const { json, fault } = toJson(data, strict);
   if (fault !== undefined) addFault(checked, fault);
   checked.dataJson = json;
-  return copy;
 }
 
 function badAgent(agent: unknown): TypeError {

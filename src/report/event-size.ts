@@ -14,11 +14,15 @@ const FIELD_BYTES = 640;
 /** A message is not cut shorter than this, in bytes of JSON, to keep `data`. */
 const MIN_MESSAGE = 256;
 
-/** Whether `event`, which has no `data`, certainly has at most `maxBytes` of JSON, told from its lengths alone. */
-export function surelyFits(event: SessionEvent, maxBytes: number): boolean {
+/** A character is at most so many bytes. */
+const MAX_CHARACTER = 3;
+
+/** Whether `event` with its `data` certainly has at most `maxBytes` of JSON, told from its lengths alone. */
+export function surelyFits(event: SessionEvent, dataJson: string | undefined, maxBytes: number): boolean {
   if (event.t === "gap") return true;
   const length = (event.msg?.length ?? 0) + (event.t === "agent_event" ? event.agent.length : 0);
-  return FIELD_BYTES + length * MAX_ESCAPE <= maxBytes;
+  const dataLength = dataJson?.length ?? 0;
+  return FIELD_BYTES + length * MAX_ESCAPE + dataLength * MAX_CHARACTER <= maxBytes;
 }
 
 /** An event within its bound, and what had to be done for that. */
@@ -29,7 +33,7 @@ export interface Fitted<E> {
 }
 
 /**
- * `event` cut to `maxBytes` of JSON, at least 512: `data` goes when it would leave no room for the message, then the
+ * `event`, which is without its `data`, cut to `maxBytes` of JSON, at least 512: `data` goes when it would leave no room for the message, then the
  * message is shortened, at last the name of the agent. It then says `cut: true`.
  */
 export function fitEvent<E extends SessionEvent>(
@@ -37,7 +41,7 @@ export function fitEvent<E extends SessionEvent>(
   dataJson: string | undefined,
   maxBytes: number,
 ): Fitted<E> {
-  const { msg = "", data, ...rest } = event as Exclude<SessionEvent, GapEvent>;
+  const { msg = "", ...rest } = event as Exclude<SessionEvent, GapEvent>;
   const dataBytes = dataJson === undefined ? 0 : utf8Length(dataJson);
   const fields: { agent?: string } = { ...rest, cut: true } as object;
   const { agent = "" } = fields;
@@ -53,23 +57,24 @@ export function fitEvent<E extends SessionEvent>(
   else if (dataBytes > 0) faults.push(tooLong("data", "leave room in", maxBytes, `${dataBytes} bytes`));
   const cutMessage = cutToBytes(msg, room);
   if (cutMessage !== msg) faults.push(tooLong("message", "fit", maxBytes, `${msg.length} characters`));
-  const fitted = ordered(event, cutAgent, cutMessage);
-  if (keepsData) fitted.data = data;
-  return { event: Object.freeze(fitted) as E, dataJson: keepsData ? dataJson : undefined, faults };
+  return {
+    event: shortened(event, cutAgent, cutMessage) as E,
+    dataJson: keepsData ? dataJson : undefined,
+    faults,
+  };
 }
 
 /** Whether `event` can be cut to `maxBytes`: names of runs and tasks are never cut. */
 export function canFit(event: SessionEvent, maxBytes: number): boolean {
-  const { msg: _m, data: _d, ...fields } = event as AgentEvent;
+  const { msg: _, ...fields } = event as AgentEvent;
   const shortest = { ...fields, ...("agent" in event && { agent: "…" }), cut: true };
   return '"msg":"…","data":,'.length + 2 + jsonBytes(shortest) <= maxBytes;
 }
 
-/** The fields of `event` in their order, with what was cut, and without `data`. */
-function ordered(event: SessionEvent, agent: string, msg: string): { data?: unknown } {
-  const { data: _, ...fields } = event as AgentEvent;
-  const cut = { ...("agent" in event && { agent }), ...("msg" in event && { msg }), cut: true };
-  return Object.assign(fields, cut) as { data?: unknown };
+/** The fields of `event` in their order, with what was cut. */
+function shortened(event: SessionEvent, agent: string, msg: string): SessionEvent {
+  const texts = { ...("agent" in event && { agent }), ...("msg" in event && { msg }) };
+  return Object.freeze({ ...event, ...texts, cut: true });
 }
 
 function tooLong(name: string, verb: string, maxBytes: number, got: string): TypeError {

@@ -4,36 +4,43 @@ import type { EventData } from "../protocol/event.ts";
 /** Data nested deeper can be serialised or not, depending on how deep in the stack somebody tries. */
 const MAX_DEPTH = 1_000;
 
-/** What became of a value that was to be `data`: its JSON and a copy read from that, or what is wrong with it. */
-export type JsonCopy =
-  | { readonly json: string; readonly copy: EventData; readonly fault?: undefined }
-  | { readonly json?: undefined; readonly copy?: undefined; readonly fault: TypeError };
+/** What became of a value that was to be `data`: its JSON, or what is wrong with it. */
+export type DataJson =
+  | { readonly json: string; readonly fault?: undefined }
+  | { readonly json?: undefined; readonly fault: TypeError };
 
 /**
- * A deeply frozen copy of `value` as JSON says it. Its owner may change the value afterwards.
+ * `value` as JSON. Its owner may change the value afterwards.
  *
  * `strict` also finds what JSON would change without a word: a Map becomes `{}`, NaN becomes null. To look for
  * that means to walk through the whole value, so it is not done in production.
  */
-export function copyAsJson(value: unknown, strict: boolean): JsonCopy {
+export function toJson(value: unknown, strict: boolean): DataJson {
   try {
     const json = JSON.stringify(value) as string | undefined;
     if (json === undefined) return { fault: mismatch("data", "JSON", value) };
     const fault = strict ? silentChange(value, "data") : undefined;
     if (fault !== undefined) return { fault };
-    const copy = JSON.parse(json) as EventData;
-    if (deepFreeze(copy) <= MAX_DEPTH) return { json, copy };
+    // A level takes two characters at least: most data is too short to be deep.
+    if (json.length <= 2 * MAX_DEPTH || deepFreeze(JSON.parse(json)) <= MAX_DEPTH) return { json };
     return { fault: new TypeError(`Expected \`data\` to be nested at most ${MAX_DEPTH} deep`) };
   } catch (cause) {
     return { fault: new TypeError(`Expected \`data\` to be JSON: ${messageOf(cause)}`, { cause }) };
   }
 }
 
+/** What `json` says, deeply frozen. */
+export function fromJson(json: string): EventData {
+  const value: unknown = JSON.parse(json);
+  deepFreeze(value);
+  return value;
+}
+
 /**
  * Freezes `value`, which is JSON, and all inside it; returns how deep it is nested. Level by level, not recursively:
  * the stack may be nearly used up.
  */
-export function deepFreeze(value: unknown): number {
+function deepFreeze(value: unknown): number {
   let depth = 0;
   for (let level = [value].filter(isObject); level.length > 0; depth++) {
     const next: object[] = [];

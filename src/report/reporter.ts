@@ -3,7 +3,18 @@ import { type AmbientStore, runWith } from "../runtime/async-context.ts";
 import { warnOnce } from "../runtime/diagnostics.ts";
 import { isStackEnd, messageOf } from "../runtime/errors.ts";
 import { checkOutcome, checkReport, type Scope } from "./check-report.ts";
-import { endAll, offer, sessionOf, type Sink, type SinkObject, tellFault, toSinkObject } from "./sink.ts";
+import { fromJson } from "./json-data.ts";
+import {
+  endAll,
+  isSession,
+  offer,
+  TAKE,
+  sessionOf,
+  type Sink,
+  type SinkObject,
+  tellFault,
+  toSinkObject,
+} from "./sink.ts";
 
 /**
  * The one handle that code holds to report. Its methods work detached (`const { report } = reporter`).
@@ -145,7 +156,13 @@ export class SinkTarget implements Target {
     // Again: getters, `toJSON` and `error` have run the caller's code, which may have ended this.
     if (this.#ended) return this.#refuse();
     let taken = false;
-    for (const sink of this.#sinks) if (offer(sink, event, dataJson)) taken = true;
+    let whole = dataJson === undefined ? event : undefined;
+    for (const sink of this.#sinks) {
+      const answer = isSession(sink)
+        ? sink[TAKE](event, dataJson)
+        : offer(sink, (whole ??= withData(event, dataJson!)));
+      if (answer) taken = true;
+    }
     return taken;
   }
 
@@ -153,4 +170,8 @@ export class SinkTarget implements Target {
     this.#options.refused?.();
     return false;
   }
+}
+
+function withData(event: AgentEvent, dataJson: string): AgentEvent {
+  return Object.freeze({ ...event, data: fromJson(dataJson) });
 }

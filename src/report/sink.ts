@@ -25,7 +25,7 @@ export interface SinkObject {
 /** Whatever receives events: a function, whose answer does not matter, or an object with `event`. */
 export type Sink = ((event: SessionEvent) => void) | SinkObject;
 
-/** The method by which a session takes events that a reporter of this copy has made: checked, frozen, JSON. */
+/** The method by which a session takes events that a reporter of this copy has made: checked, frozen, `data` as JSON. */
 export const TAKE: unique symbol = Symbol("take");
 
 /** A sink that need not check again what a reporter has checked, and says which session it is. */
@@ -42,6 +42,11 @@ export function toSinkObject(sink: Sink): SinkObject {
   throw mismatch("sink", "a function or an object with `event`", sink);
 }
 
+/** Whether `sink` is a session of this copy. */
+export function isSession(sink: SinkObject): sink is SessionSink {
+  return TAKE in sink;
+}
+
 /** The session that one of `sinks` stands for; of several the first counts. */
 export function sessionOf(
   sinks: readonly SinkObject[],
@@ -49,9 +54,8 @@ export function sessionOf(
   return sinks.find((sink): sink is SessionSink => "sessionId" in sink);
 }
 
-/** Hands `event`, and to sessions the JSON of its `data`, to `sink`. Whether it took it; what it throws is told to its own `error`. */
-export function offer(sink: SinkObject, event: SessionEvent, dataJson: string | undefined): boolean {
-  if (TAKE in sink) return (sink as SessionSink)[TAKE](event, dataJson);
+/** Hands `event` to `sink`. Returns whether it took it; what it throws is told to its own `error`. */
+export function offer(sink: SinkObject, event: SessionEvent): boolean {
   try {
     const answer: unknown = sink.event(event);
     if (typeof answer === "object") {
