@@ -1,9 +1,60 @@
-import type { AgentEvent, GapEvent, SessionEndEvent, SessionEvent } from "../protocol/event.ts";
+import type { GapEvent, SessionEvent } from "../protocol/event.ts";
 import { mismatch } from "../runtime/errors.ts";
 import { isName, isPhase, isStatus } from "./check-report.ts";
 import { toJson } from "./json-data.ts";
 
 type Fields = Record<string, unknown>;
+
+/** What a field has to be, in code and in words. */
+interface Rule {
+  readonly is: (value: unknown) => boolean;
+  readonly expected: string;
+  readonly optional?: true;
+}
+
+const name: Rule = { is: isName, expected: "a string of 1 to 256 characters" };
+const text: Rule = { is: isString, expected: "a string" };
+const time: Rule = { is: (value) => isString(value) && value.length <= 64, expected: "a time in ISO 8601" };
+const path: Rule = {
+  is: (value) => isString(value) && value.length <= 512,
+  expected: "a string of up to 512 characters",
+};
+const count: Rule = { is: isCount, expected: "a finite number, 0 or more" };
+const fraction: Rule = { is: (value) => isCount(value) && value <= 1, expected: "a number from 0 to 1" };
+const whole: Rule = {
+  is: (value) => isCount(value) && Number.isSafeInteger(value),
+  expected: "a whole number",
+};
+const phase: Rule = { is: isPhase, expected: '"think", "progress", "decision" or "result"' };
+const status: Rule = { is: isStatus, expected: '"completed", "failed" or "cancelled"' };
+
+const END = { status, msg: maybe(text), ts: time };
+
+/** The fields of an event of each type, in their order on the wire. */
+const FIELDS: Readonly<Record<SessionEvent["t"], Readonly<Record<string, Rule>>>> = {
+  agent_event: {
+    agent: name,
+    phase,
+    msg: text,
+    pct: maybe(fraction),
+    ts: time,
+    progress: maybe(count),
+    total: maybe(count),
+    run: maybe(name),
+    task: maybe(path),
+    overall: maybe(fraction),
+  },
+  run_end: { run: name, ...END },
+  session_end: END,
+  gap: { lost: maybe(whole), missed: maybe(whole) },
+};
+
+/** An event, and the JSON of its `data` when it has any. */
+export interface CheckedEvent {
+  /** Without its `data`. */
+  readonly event: SessionEvent;
+  readonly dataJson: string | undefined;
+}
 
 /**
  * A checked, frozen copy of an event that another process, a worker or another copy of this package hands over.
@@ -16,39 +67,15 @@ export function checkEvent(given: unknown, strict: boolean): CheckedEvent {
   const fields = read(given);
   const { json, fault } = fields["data"] === undefined ? NO_DATA : toJson(fields["data"], strict);
   if (fault !== undefined) throw fault;
-  return { event: eventOf(fields), dataJson: json };
-}
-
-/** An event, and the JSON of its `data` when it has any. */
-export interface CheckedEvent {
-  /** Without its `data`. */
-  readonly event: SessionEvent;
-  readonly dataJson: string | undefined;
+  return { event: known(fields), dataJson: json };
 }
 
 const NO_DATA = { json: undefined, fault: undefined };
-
-function eventOf(event: Fields): SessionEvent {
-  switch (event["t"]) {
-    case "agent_event":
-      return Object.freeze(agentEvent(event));
-    case "run_end":
-      return Object.freeze({ t: "run_end", run: take(event, "run", isName, A_NAME), ...end(event) });
-    case "session_end":
-      return Object.freeze({ t: "session_end", ...end(event) });
-    case "gap":
-      return lostEntries(event);
-    default:
-      throw mismatch("event.t", "the type of a session's event", event["t"]);
-  }
-}
 
 /** A gap of another log is a loss to this one: a hole of its own would be a lie. */
 export function droppedGap(lost: number | undefined): GapEvent {
   return Object.freeze({ t: "gap", reason: "dropped", ...(lost !== undefined && { lost }) });
 }
-
-const A_NAME = "a string of 1 to 256 characters";
 
 function read(given: object): Fields {
   try {
@@ -58,70 +85,25 @@ function read(given: object): Fields {
   }
 }
 
-function agentEvent(event: Fields): AgentEvent {
-  const pct = maybe(event, "pct", isFraction, "a number from 0 to 1");
-  return {
-    t: "agent_event",
-    agent: take(event, "agent", isName, A_NAME),
-    phase: take(event, "phase", isPhase, '"think", "progress", "decision" or "result"'),
-    msg: take(event, "msg", isString, "a string"),
-    ...(pct !== undefined && { pct }),
-    ts: take(event, "ts", isTime, "a time in ISO 8601"),
-    ...maybeField(event, "progress", isCount, "a finite number, 0 or more"),
-    ...maybeField(event, "total", isCount, "a finite number, 0 or more"),
-    ...maybeField(event, "run", isName, A_NAME),
-    ...maybeField(event, "task", isPath, "a string of up to 512 characters"),
-    ...maybeField(event, "overall", isFraction, "a number from 0 to 1"),
-    ...cut(event),
-  };
+function known(given: Fields): SessionEvent {
+  const { t } = given;
+  if (!isString(t) || !Object.hasOwn(FIELDS, t)) {
+    throw mismatch("event.t", "the type of a session's event", t);
+  }
+  const event: Fields = { t };
+  for (const [field, { is, expected, optional }] of Object.entries(FIELDS[t as SessionEvent["t"]])) {
+    const value = given[field];
+    if (value === undefined && optional) continue;
+    if (!is(value)) throw mismatch(`event.${field}`, expected, value);
+    event[field] = value;
+  }
+  if (t === "gap") return droppedGap((event["lost"] ?? event["missed"]) as number | undefined);
+  if (given["cut"] === true) event["cut"] = true;
+  return Object.freeze(event) as unknown as SessionEvent;
 }
 
-function end(event: Fields): Omit<SessionEndEvent, "t"> {
-  return {
-    status: take(event, "status", isStatus, '"completed", "failed" or "cancelled"'),
-    ...maybeField(event, "msg", isString, "a string"),
-    ts: take(event, "ts", isTime, "a time in ISO 8601"),
-    ...cut(event),
-  };
-}
-
-function lostEntries(event: Fields): GapEvent {
-  const lost = maybe(event, "lost", isWhole, "a whole number");
-  return droppedGap(lost ?? maybe(event, "missed", isWhole, "a whole number"));
-}
-
-function cut(event: Fields): Pick<AgentEvent, "cut"> {
-  return event["cut"] === true ? { cut: true } : {};
-}
-
-type Is<T> = (value: unknown) => value is T;
-
-function take<T>(event: Fields, name: string, is: Is<T>, expected: string): T {
-  const value = event[name];
-  if (!is(value)) throw mismatch(`event.${name}`, expected, value);
-  return value;
-}
-
-function maybe<T>(event: Fields, name: string, is: Is<T>, expected: string): T | undefined {
-  return event[name] === undefined ? undefined : take(event, name, is, expected);
-}
-
-function maybeField<K extends string, T>(
-  event: Fields,
-  name: K,
-  is: Is<T>,
-  expected: string,
-): Partial<Record<K, T>> {
-  const value = maybe(event, name, is, expected);
-  return (value === undefined ? {} : { [name]: value }) as Partial<Record<K, T>>;
-}
-
-function isTime(value: unknown): value is string {
-  return isString(value) && value.length <= 64;
-}
-
-function isPath(value: unknown): value is string {
-  return isString(value) && value.length <= 512;
+function maybe(rule: Rule): Rule {
+  return { ...rule, optional: true };
 }
 
 function isString(value: unknown): value is string {
@@ -130,12 +112,4 @@ function isString(value: unknown): value is string {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value < Infinity;
-}
-
-function isFraction(value: unknown): value is number {
-  return isCount(value) && value <= 1;
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
