@@ -1,4 +1,3 @@
-import { entryId } from "../protocol/entry-id.ts";
 import type { GapEvent } from "../protocol/event.ts";
 import { runOutside } from "../runtime/async-context.ts";
 import { reserveStack } from "../runtime/stack.ts";
@@ -155,13 +154,15 @@ export class Followers {
     offered(session);
   }
 
-  /** Counts a connection from its first byte to its last. */
-  connected(connection: Connected): () => void {
+  /** Counts a connection, from its first byte on. */
+  connected(connection: Connected): void {
     this.connections.add(connection);
-    return () => {
-      this.connections.delete(connection);
-      if (this.connections.size === 0) this.#allClosed?.();
-    };
+  }
+
+  /** Its socket is gone, or another request's. */
+  disconnected(connection: Connected): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.#allClosed?.();
   }
 
   /** Resolves when no connection is left. */
@@ -189,10 +190,7 @@ function offered(session: Session): void {
 
 function deliverAll(session: Session, queue: readonly Appended[], hooks: Hooks): void {
   for (const appended of queue) {
-    if (hooks.has("event")) {
-      const entry = Object.freeze({ id: entryId(session.epoch, appended.position), event: appended.event });
-      hooks.emit("event", session.id, entry, session.owner?.value ?? null);
-    }
+    hooks.emit("event", session.id, appended.entry, session.owner?.value ?? null);
     for (const listener of session.listeners) listener.pump(appended);
   }
 }

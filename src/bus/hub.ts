@@ -222,17 +222,21 @@ export class Hub {
   #admit(session: Session, entry: LogEntry): boolean {
     const bytes = entryBytes(entry);
     if (bytes > this.limits.history.maxBytes) return this.#tooLong(session);
-    if (!this.shared) {
-      if (session.state !== "live" && !this.eviction.admit(session)) return this.#tooMuch(session);
-      this.followers.makeWay(session, bytes);
-      if (session.lost > 0) this.#tellLost(session);
-      if (!this.eviction.makeRoom(bytes, session)) return this.#tooMuch(session);
-    }
+    if (!this.#hasRoom(session, bytes)) return this.#tooMuch(session);
     // Filters, hooks and listeners have run on the way, and may have ended it, or closed the bus.
     if (session.outcome !== undefined) return this.drop(session, "ended");
     if (this.closed) return this.drop(session, "closed");
     this.engine.append(session, entry, bytes);
     return true;
+  }
+
+  /** Whether `session` is live and has room for `bytes` more, after making it. May run filters and hooks. */
+  #hasRoom(session: Session, bytes: number): boolean {
+    if (this.shared) return true;
+    if (session.state !== "live" && !this.eviction.admit(session)) return false;
+    this.followers.makeWay(session, bytes);
+    if (session.lost > 0) this.#tellLost(session);
+    return this.eviction.makeRoom(bytes, session);
   }
 
   /** Only where limits are tiny and names are long: everything else is cut to fit. */
@@ -257,19 +261,23 @@ export class Hub {
   }
 
   /** `event` as an entry within `maxEventBytes`; what that cost is told. */
-  #entryOf(session: Session, event: SessionEvent, dataJson: string | undefined): LogEntry {
+  #entryOf(
+    session: Session,
+    event: SessionEvent,
+    dataJson: string | undefined,
+    tell = this.faults.ofReport,
+  ): LogEntry {
     const { maxEventBytes } = this.limits;
     if (surelyFits(event, dataJson, maxEventBytes)) return entryOf(event, dataJson);
     const fitted = fitEvent(event, dataJson, maxEventBytes);
-    for (const fault of fitted.faults) this.faults.ofReport(fault, session.id);
+    for (const fault of fitted.faults) tell(fault, session.id);
     return entryOf(fitted.event, fitted.dataJson);
   }
 
   /** An end within `maxEventBytes`; what is wrong with it is told, never thrown: it must reach every follower. */
-  #endEntry(session: Session, checked: Checked<RunEndEvent | SessionEndEvent>): LogEntry {
-    const fitted = fitEvent(checked.event!, checked.dataJson, this.limits.maxEventBytes);
-    for (const fault of [...(checked.faults ?? []), ...fitted.faults]) this.faults.tell(fault, session.id);
-    return entryOf(fitted.event, fitted.dataJson);
+  #endEntry(session: Session, { event, dataJson, faults }: Checked<RunEndEvent | SessionEndEvent>): LogEntry {
+    if (faults !== undefined) for (const fault of faults) this.faults.tell(fault, session.id);
+    return this.#entryOf(session, event!, dataJson, this.faults.tell);
   }
 
   #closeRun(session: Session, entry: LogEntry): boolean {
@@ -279,15 +287,12 @@ export class Hub {
   /** Ends are never refused by a limit: at worst they say only how it ended. */
   #appendEnd(session: Session, given: LogEntry): true {
     let entry = given;
-    if (!this.shared) {
-      if (session.state !== "live") this.eviction.admit(session);
-      this.followers.makeWay(session, entryBytes(entry));
+    if (!this.#hasRoom(session, entryBytes(given))) {
+      // Also where there is no log: who follows is told by a hole.
       if (session.lost > 0) this.#tellLost(session);
-      if (!this.eviction.makeRoom(entryBytes(entry), session)) {
-        entry = bareEnd(entry);
-        const fits = this.eviction.makeRoom(entryBytes(entry), session);
-        if (!fits && session.state === "live") this.registry.evict(session);
-      }
+      entry = bareEnd(given);
+      const fits = this.#hasRoom(session, entryBytes(entry));
+      if (!fits && session.state === "live") this.registry.evict(session);
     }
     this.engine.append(session, entry, entryBytes(entry));
     return true;

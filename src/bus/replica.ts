@@ -1,5 +1,6 @@
 import type { Incarnation, OpenState, Replica } from "../backplane/port.ts";
 import { entryBytes, eventOf, type LogEntry } from "../log/entry.ts";
+import { sessionEntry } from "../log/cursor.ts";
 import { NO_EPOCH } from "../protocol/entry-id.ts";
 import type { Outcome, SessionEndEvent } from "../protocol/event.ts";
 import { fromJson } from "../report/json-data.ts";
@@ -104,7 +105,7 @@ export class LogReplica implements Replica {
     this.#eviction.grown(session);
     try {
       if (session.listeners.size > 0 || this.#hooks.has("event")) {
-        this.#followers.deliver(session, { position, event: eventOf(entry) });
+        this.#followers.deliver(session, { position, entry: sessionEntry(session, { position, entry }) });
       }
       if (ending) this.#concluded(session);
     } catch (thrown) {

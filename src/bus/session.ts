@@ -1,5 +1,5 @@
 import { NO_EPOCH } from "../protocol/entry-id.ts";
-import type { Outcome, SessionEvent } from "../protocol/event.ts";
+import type { Outcome, SessionEntry } from "../protocol/event.ts";
 import type { Incarnation } from "../backplane/port.ts";
 import type { Readable } from "../log/cursor.ts";
 import { type LogLimits, SessionLog } from "../log/session-log.ts";
@@ -39,10 +39,10 @@ export interface Follower {
   readonly request?: unknown;
 }
 
-/** An event at its position. */
+/** An entry that was just written, as listeners and the `event` hook get it: one object for all. */
 export interface Appended {
   readonly position: number;
-  readonly event: SessionEvent;
+  readonly entry: SessionEntry;
 }
 
 /** A follower that is called inside the report. */

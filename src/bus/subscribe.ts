@@ -1,6 +1,5 @@
 import { Cursor, type After, sessionEntry, startAt } from "../log/cursor.ts";
 import type { LogStep } from "../log/session-log.ts";
-import { entryId } from "../protocol/entry-id.ts";
 import type { SessionEntry } from "../protocol/event.ts";
 import { runOutside } from "../runtime/async-context.ts";
 import { catchRejection } from "../runtime/diagnostics.ts";
@@ -80,8 +79,7 @@ class Subscription implements Listener {
     try {
       if (appended !== undefined && cursor.position === appended.position - 1 && !cursor.isReset) {
         cursor.advance({ to: appended.position });
-        const { position, event } = appended;
-        this.#hand(Object.freeze({ id: entryId(this.#session.epoch, position), event }));
+        this.#hand(appended.entry);
       } else if (appended === undefined || cursor.position < appended.position) {
         this.#catchUp(cursor, appended?.position ?? Infinity);
       }

@@ -25,6 +25,9 @@ export interface ConnectionStart extends Start {
 /** What of one turn may be unsent before a follower that could keep up so far counts as slow. */
 const MAX_UNSENT_OF_TURN = 1 << 20;
 
+/** More than a peer ever has. */
+const UNKNOWN_PENDING = 2 ** 30;
+
 /**
  * One follower over the network: a cursor that writes what lies after its position, as far as its peer takes
  * it.
@@ -42,13 +45,13 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
   readonly #limits: ConnectionLimits;
   readonly #admit: Admit | undefined;
   readonly #tickMs: number;
-  readonly #openedAt = monotonicNow();
-  readonly #disconnected: () => void;
+  /** Whole milliseconds: an idle follower pays for each number that is no small integer. */
+  readonly #openedAt = Math.trunc(monotonicNow());
   /** Whether the peer has not taken what was written. */
   #blocked = false;
   /** Ticks since the peer last took something. Counted, so that a write does not read the clock. */
   #blockedTicks = 0;
-  #blockedPending = Infinity;
+  #blockedPending = UNKNOWN_PENDING;
   /** Ticks since the last write. */
   #silentTicks = 0;
   /** Which turn was looked at last, and whether the peer had taken everything when that turn began. */
@@ -77,7 +80,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     this.#admit = start.admit;
     this.#tickMs = Math.max(5, Math.min(limits.keepAliveMs, limits.writeDeadlineMs, limits.maxStreamMs) / 4);
     peer.listener = this;
-    this.#disconnected = hub.followers.connected(this);
+    hub.followers.connected(this);
     this.#open();
   }
 
@@ -201,7 +204,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     if (this.#blocked) return;
     this.#blocked = true;
     this.#blockedTicks = 0;
-    this.#blockedPending = Infinity;
+    this.#blockedPending = UNKNOWN_PENDING;
     this.#wasDrained = false;
   }
 
@@ -221,7 +224,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     this.#ended = true;
     this.#hub.followers.detach(this.#session, this);
     this.#hub.ticker.leave(this, this.#tickMs);
-    this.#disconnected();
+    this.#hub.followers.disconnected(this);
   }
 }
 

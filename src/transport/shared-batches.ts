@@ -1,7 +1,7 @@
 import type { EncodedCache, Session } from "../bus/session.ts";
 import { batchAfter, type BatchOptions, type Cursor } from "../log/cursor.ts";
 import type { LogEntry } from "../log/entry.ts";
-import { eventOf } from "../log/entry.ts";
+import { eventOf, isText } from "../log/entry.ts";
 import type { LogStep } from "../log/session-log.ts";
 import type { SessionEvent } from "../protocol/event.ts";
 import { encoded, type EncodedBatch, type Format, MAX_BATCH_BYTES } from "./format.ts";
@@ -28,12 +28,13 @@ export class SharedBatches<P> implements EncodedCache {
   /** Told how `bytes` has changed. */
   readonly #count: (bytes: number) => void;
   #newest: EncodedBatch<P> | undefined;
+  // Maps are made when they are first needed: most sessions have one follower, which needs none.
   /** Others, by the position before them, oldest first. */
-  readonly #batches = new Map<number, EncodedBatch<P>>();
+  #batches: Map<number, EncodedBatch<P>> | undefined;
   /** Frames by position, for followers with filters: they share no batches. */
-  readonly #frames = new Map<number, string>();
+  #frames: Map<number, string> | undefined;
   /** Events read from text, for filters. */
-  readonly #events = new Map<LogEntry, SessionEvent>();
+  #events: Map<LogEntry, SessionEvent> | undefined;
 
   constructor(session: Session, format: Format<P>, count: (bytes: number) => void) {
     this.#session = session;
@@ -68,10 +69,7 @@ export class SharedBatches<P> implements EncodedCache {
 
   clear(): void {
     this.#newest = undefined;
-    // Clearing an empty Map makes a new table.
-    if (this.#batches.size > 0) this.#batches.clear();
-    if (this.#frames.size > 0) this.#frames.clear();
-    if (this.#events.size > 0) this.#events.clear();
+    this.#batches = this.#frames = this.#events = undefined;
     this.#add(-this.bytes);
   }
 
@@ -92,15 +90,17 @@ export class SharedBatches<P> implements EncodedCache {
     // Whoever comes from where there is nothing left would drive out what others share.
     if (batch.gaps.length > 0 && until < this.#session.log.head) return batch;
     // The only one of most turns has no need of a Map.
-    if (this.#newest !== undefined) this.#batches.set(this.#newest.from, this.#newest);
+    const others =
+      this.#newest &&
+      (this.#batches ??= new Map<number, EncodedBatch<P>>()).set(this.#newest.from, this.#newest);
     this.#newest = batch;
     this.#add(sizeOf(batch));
-    if (this.#batches.size >= MAX_BATCHES) this.#dropOldest();
+    if (others !== undefined && others.size >= MAX_BATCHES) this.#dropOldest(others);
     return batch;
   }
 
   #find(from: number): EncodedBatch<P> | undefined {
-    return this.#newest?.from === from ? this.#newest : this.#batches.get(from);
+    return this.#newest?.from === from ? this.#newest : this.#batches?.get(from);
   }
 
   #pastAfter(position: number): EncodedBatch<P> | undefined {
@@ -124,29 +124,32 @@ export class SharedBatches<P> implements EncodedCache {
     return { ...batch, from: position, payload };
   }
 
-  #dropOldest(): void {
-    const [[from, batch]] = this.#batches as unknown as [[number, EncodedBatch<P>]];
-    this.#batches.delete(from);
+  #dropOldest(batches: Map<number, EncodedBatch<P>>): void {
+    const [[from, batch]] = batches as unknown as [[number, EncodedBatch<P>]];
+    batches.delete(from);
     this.#add(-sizeOf(batch));
   }
 
   #frameOf(step: LogStep): string {
     // A gap's position is that of whatever stood there.
     if (step.entry.t === "gap") return this.#options.encode(step);
-    let frame = this.#frames.get(step.position);
+    const frames = (this.#frames ??= new Map<number, string>());
+    let frame = frames.get(step.position);
     if (frame === undefined) {
       frame = this.#options.encode(step);
-      this.#frames.set(step.position, frame);
+      frames.set(step.position, frame);
       this.#add(frame.length);
     }
     return frame;
   }
 
   #eventOf(entry: LogEntry): SessionEvent {
-    let event = this.#events.get(entry);
+    if (!isText(entry)) return entry;
+    const events = (this.#events ??= new Map<LogEntry, SessionEvent>());
+    let event = events.get(entry);
     if (event === undefined) {
       event = eventOf(entry);
-      if (event !== entry) this.#events.set(entry, event);
+      events.set(entry, event);
     }
     return event;
   }
