@@ -11,6 +11,7 @@ import {
   TAKE,
   sessionOf,
   type Sink,
+  type SessionSink,
   type SinkObject,
   tellFault,
   toSinkObject,
@@ -109,6 +110,8 @@ export class SinkTarget implements Target {
   readonly #sinks: readonly SinkObject[];
   readonly #options: TargetOptions;
   readonly #session: { readonly sessionId: string; readonly epoch: string } | undefined;
+  /** The only sink, when it is a session: the usual case, and the one that has to be fast. */
+  readonly #only: SessionSink | undefined;
   readonly #strict: boolean;
   #ended = false;
   #ending: Promise<void> = Promise.resolve();
@@ -117,6 +120,8 @@ export class SinkTarget implements Target {
     this.#sinks = sinks;
     this.#options = options;
     this.#session = sessionOf(sinks);
+    const [first] = sinks;
+    this.#only = sinks.length === 1 && first !== undefined && isSession(first) ? first : undefined;
     this.#strict = sinks.some((sink) => sink.strict === true);
   }
 
@@ -155,6 +160,7 @@ export class SinkTarget implements Target {
   #offerAll(event: AgentEvent, dataJson: string | undefined): boolean {
     // Again: getters, `toJSON` and `error` have run the caller's code, which may have ended this.
     if (this.#ended) return this.#refuse();
+    if (this.#only !== undefined) return this.#only[TAKE](event, dataJson);
     let taken = false;
     let whole = dataJson === undefined ? event : undefined;
     for (const sink of this.#sinks) {
