@@ -7,8 +7,8 @@ export interface Format<P> {
   encode(epoch: string, step: LogStep): string;
   /** The bytes of a frame. */
   sizeOf(frame: string): number;
-  /** Frames as one payload. */
-  join(frames: readonly string[]): P;
+  /** Frames as one payload; `size` is the sum of their sizes. */
+  join(frames: readonly string[], size: number): P;
   /** What of `payload` lies behind its first `count` frames, which end at byte `offset`: the same memory, no copy. */
   rest(payload: P, count: number, offset: number): P;
   /** The first words: where a follower stands. */
@@ -32,5 +32,7 @@ export const MAX_BATCH_BYTES = 65_536;
 export function encoded<P>(format: Format<P>, batch: Batch): EncodedBatch<P> {
   const { from, to, frames, positions, ends, gaps } = batch;
   // Field by field: rest and spread make an object of another shape each time, and cost more than encoding.
-  return { from, to, positions, ends, gaps, payload: frames.length === 0 ? undefined : format.join(frames) };
+  const size = ends.at(-1);
+  const payload = size === undefined ? undefined : format.join(frames, size);
+  return { from, to, positions, ends, gaps, payload };
 }

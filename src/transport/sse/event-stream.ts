@@ -19,7 +19,7 @@ const EVENT_STREAM: Pick<Format<SharedBytes>, "encode" | "sizeOf" | "join" | "re
   encode: (epoch, { position, entry }) =>
     `id: ${entryId(epoch, position)}\nevent: ${EVENT_NAMES[entry.t]}\ndata: ${jsonOf(entry)}\n\n`,
   sizeOf: utf8Length,
-  join: (frames) => new SharedBytes(frames.length === 1 ? frames[0]! : frames.join("")),
+  join: (frames, size) => new SharedBytes(frames.length === 1 ? frames[0]! : frames.join(""), size),
   rest: (payload, _count, offset) => payload.after(offset),
   keepAlive: KEEP_ALIVE,
 };

@@ -12,15 +12,16 @@ export class SharedBytes {
   readonly #start: number = 0;
   #plain: Uint8Array | undefined;
 
-  constructor(text: string | Uint8Array) {
+  /** `size` is that of `text` in bytes, if it is known. */
+  constructor(text: string | Uint8Array, size?: number) {
     if (typeof text !== "string") {
       this.#plain = text;
     } else if (node === undefined) {
       this.#plain = encoder.encode(text);
     } else {
-      const size = `${node.byteLength(text).toString(16)}\r\n`;
-      this.#start = size.length;
-      this.chunked = node.from(`${size}${text}\r\n`);
+      const line = `${(size ?? node.byteLength(text)).toString(16)}\r\n`;
+      this.#start = line.length;
+      this.chunked = node.from(`${line}${text}\r\n`);
     }
   }
 
