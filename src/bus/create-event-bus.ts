@@ -11,7 +11,7 @@ import { checkOptions, type EventBusOptions } from "./options.ts";
 import { ownerToJson, startRun } from "./run.ts";
 import { Session } from "./session.ts";
 import type { SessionEventBus } from "./session-event-bus.ts";
-import { HubSink } from "./session-sink.ts";
+import { sessionSink } from "./session-sink.ts";
 import { subscribe } from "./subscribe.ts";
 
 /**
@@ -27,7 +27,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
 
   const reporterOf = (session: Session, agent?: string): Reporter => {
     const refused = (): void => void hub.drop(session, "ended");
-    return makeReporter(new SinkTarget([new HubSink(hub, session)], { refused }), { agent });
+    return makeReporter(new SinkTarget([sessionSink(hub, session)], { refused }), { agent });
   };
 
   const bus: SessionEventBus = {
@@ -53,7 +53,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
     },
     sink: (sessionId) => {
       checkSessionId(sessionId);
-      return new HubSink(hub, openUnlessClosed(hub, sessionId));
+      return sessionSink(hub, openUnlessClosed(hub, sessionId));
     },
     publish: (sessionId, report) => {
       // An id that stands for a session was checked when it began.

@@ -6,7 +6,7 @@ import { warnOnce } from "../runtime/diagnostics.ts";
 import { messageOf, mismatch, notAFunction, SessionProgressError } from "../runtime/errors.ts";
 import type { Hub } from "./hub.ts";
 import { type ActiveRun, added, removed, type Session } from "./session.ts";
-import { HubSink } from "./session-sink.ts";
+import { sessionSink } from "./session-sink.ts";
 
 // Node makes this global when it is first asked for, and cannot where globals are frozen.
 const { AbortController } = globalThis;
@@ -104,7 +104,7 @@ class Run implements ActiveRun {
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const target = new SinkTarget([new HubSink(hub, session)], {
+    const target = new SinkTarget([sessionSink(hub, session)], {
       end: (outcome) => {
         this.#end(outcome);
         return Promise.resolve();

@@ -6,7 +6,11 @@ import type { Hub } from "./hub.ts";
 import type { Session } from "./session.ts";
 
 /** A session as a sink: what reporters of this copy hand over is trusted, everything else is checked. */
-export class HubSink implements SessionSink {
+export function sessionSink(hub: Hub, session: Session): SessionSink {
+  return new HubSink(hub, session);
+}
+
+class HubSink implements SessionSink {
   readonly sessionId: string;
   readonly strict: boolean;
   readonly #hub: Hub;
