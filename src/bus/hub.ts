@@ -152,7 +152,7 @@ export class Hub {
     if (!canFit(event, this.limits.maxEventBytes)) return this.#tooLong(session);
     if (event.t === "session_end") {
       const { status, msg: message } = event;
-      const data = dataJson && fromJson(dataJson);
+      const data = dataJson === undefined ? undefined : fromJson(dataJson);
       return this.end(session, { status, message, data }, { event, dataJson, faults: undefined });
     }
     if (event.t !== "run_end") return this.take(session, event, dataJson);

@@ -1,6 +1,6 @@
 import type { GapEvent, SessionEvent } from "../protocol/event.ts";
 import { utf8Length } from "../report/event-size.ts";
-import { fromJson } from "../report/json-data.ts";
+import { deepFreeze } from "../report/json-data.ts";
 
 /**
  * What a log holds at a position: an event, or, when it has `data`, its JSON text.
@@ -51,7 +51,9 @@ export function entryOf(event: SessionEvent, dataJson: string | undefined): LogE
 /** The event of `entry`: the very one, or a frozen copy read from its text. */
 export function eventOf(entry: LogEntry): SessionEvent {
   if (!isText(entry)) return entry;
-  return fromJson(entry.json) as SessionEvent;
+  const event = JSON.parse(entry.json) as SessionEvent;
+  deepFreeze(event);
+  return event;
 }
 
 /** The JSON of `entry`. */

@@ -31,7 +31,7 @@ export function toJson(value: unknown, strict: boolean): DataJson {
 
 /** What `json` says, deeply frozen. */
 export function fromJson(json: string): EventData {
-  const value: unknown = JSON.parse(json);
+  const value = JSON.parse(json) as EventData;
   deepFreeze(value);
   return value;
 }
@@ -40,7 +40,7 @@ export function fromJson(json: string): EventData {
  * Freezes `value`, which is JSON, and all inside it; returns how deep it is nested. Level by level, not recursively:
  * the stack may be nearly used up.
  */
-function deepFreeze(value: unknown): number {
+export function deepFreeze(value: unknown): number {
   let depth = 0;
   for (let level = [value].filter(isObject); level.length > 0; depth++) {
     const next: object[] = [];
