@@ -11,7 +11,7 @@ import { createRecorder } from "session-progress/testing";
 import { deferred } from "../../support/deferred.ts";
 import { settled } from "../../support/event-loop.ts";
 import { asAgentEvent, describeEvent } from "../../support/events.ts";
-import { recordEntries } from "../../support/session-entries.ts";
+import { readEntries, recordEntries } from "../../support/session-entries.ts";
 import { untyped } from "../../support/untyped.ts";
 import { warningsDuring } from "../../support/warnings.ts";
 
@@ -24,17 +24,26 @@ describe("createReporter", () => {
     expect(said).toEqual(["one", "two"]);
   });
 
-  test("hands one and the same event to every sink, in their order", () => {
-    const seen: [number, SessionEvent][] = [];
-    const reporter = createReporter(
-      (event) => void seen.push([1, event]),
-      { event: (event) => void seen.push([2, event]) },
-      (event) => void seen.push([3, event]),
-    );
-    reporter.report({ message: "m" });
-    expect(seen.map(([sink]) => sink)).toEqual([1, 2, 3]);
-    expect(new Set(seen.map(([, event]) => event)).size).toBe(1);
-  });
+  test.each([undefined, { list: [{ n: 1 }] }])(
+    "hands one and the same event to every sink, in their order",
+    (data) => {
+      const seen: [number, SessionEvent][] = [];
+      const bus = createEventBus();
+      const reporter = createReporter(
+        (event) => void seen.push([1, event]),
+        bus.sink("s"),
+        { event: (event) => void seen.push([2, event]) },
+        (event) => void seen.push([3, event]),
+      );
+      reporter.report({ message: "m", data });
+      expect(seen.map(([sink]) => sink)).toEqual([1, 2, 3]);
+      const events = seen.map(([, event]) => event);
+      expect(new Set(events).size).toBe(1);
+      expect(events[0]).toEqual(readEntries(bus, "s")[0]?.event);
+      expect(events[0]).toEqual(expect.objectContaining(data === undefined ? {} : { data }));
+      expect(Object.isFrozen(events[0])).toBe(true);
+    },
+  );
 
   test("keeps `this` of a sink that is an object of a class", () => {
     class Counting {

@@ -1,5 +1,12 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { createEventBus, createReporter, reportProgress, type Sink, withAgent } from "session-progress";
+import {
+  createEventBus,
+  createReporter,
+  reportProgress,
+  type SessionEvent,
+  type Sink,
+  withAgent,
+} from "session-progress";
 import { createRecorder } from "session-progress/testing";
 import { describeEvent } from "../../support/events.ts";
 import { readEntries } from "../../support/session-entries.ts";
@@ -57,6 +64,22 @@ describe("an object as a sink", () => {
     bus.end("s");
     expect(reporter.report({ message: "2" })).toBe(false);
     expect(readEntries(bus, "s").map(describeEvent)).toEqual(["1", "end completed"]);
+  });
+
+  test("made of a session's sink, with another `event`, is asked itself", () => {
+    const bus = createEventBus();
+    const seen: string[] = [];
+    const sink = { ...bus.sink("s"), event: (event: SessionEvent) => void seen.push(describeEvent(event)) };
+    createReporter(sink).report({ message: "m" });
+    expect(seen).toEqual(["m"]);
+    expect(readEntries(bus, "s")).toEqual([]);
+  });
+
+  test("that is a session's takes events detached", () => {
+    const bus = createEventBus();
+    const { event } = bus.sink("s");
+    createReporter((given) => void event(given)).report({ message: "m", data: [1] });
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["m"]);
   });
 
   test("that is a recorder takes everything", () => {
