@@ -108,6 +108,11 @@ export class Cursor {
       : batchAfter(this.session.log, this.position, options);
   }
 
+  /** Whether `batch` is still what comes next: encoding it may have had this very cursor read on. */
+  isBefore({ from, to }: Pick<Batch, "from" | "to">): boolean {
+    return from === this.position && (from === to) === this.#reset;
+  }
+
   /** Counts `batch`, which lies after the position, as read. */
   advance({ to }: Pick<Batch, "to">): void {
     this.#reset = false;

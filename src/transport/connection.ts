@@ -117,7 +117,8 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
         this.#wasDrained = true;
         break;
       }
-      this.#send(batch);
+      // Filters and eviction may have pumped this very connection meanwhile.
+      if (this.#cursor.isBefore(batch)) this.#send(batch);
     }
     if (early) this.#peer.flush?.();
   }

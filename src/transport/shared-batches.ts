@@ -90,12 +90,14 @@ export class SharedBatches<P> implements EncodedCache {
     // Whoever comes from where there is nothing left would drive out what others share.
     if (batch.gaps.length > 0 && until < this.#session.log.head) return batch;
     // The only one of most turns has no need of a Map.
-    const others =
-      this.#newest &&
-      (this.#batches ??= new Map<number, EncodedBatch<P>>()).set(this.#newest.from, this.#newest);
+    if (this.#newest !== undefined) {
+      const others = (this.#batches ??= new Map<number, EncodedBatch<P>>());
+      others.set(this.#newest.from, this.#newest);
+      if (others.size >= MAX_BATCHES) this.#dropOldest(others);
+    }
     this.#newest = batch;
+    // Last: when memory is short it clears all of this.
     this.#add(sizeOf(batch));
-    if (others !== undefined && others.size >= MAX_BATCHES) this.#dropOldest(others);
     return batch;
   }
 
