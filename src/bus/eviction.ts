@@ -1,5 +1,5 @@
 import type { Ticker, Ticking } from "../runtime/ticker.ts";
-import { type EncodedCache, type Session, SESSION_BYTES, TRANSITIONS } from "./session.ts";
+import { type EncodedCache, type Session, SESSION_BYTES } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
 /** How many sessions there may be, and how long they stay. */
@@ -57,12 +57,12 @@ export class Eviction implements Ticking {
 
   /** Makes `session` live, unless it is or has ended, if there is room for one more, or can be made. */
   admit(session: Session): boolean {
-    if (!mayLive(session)) return true;
+    if (!this.#registry.mayLive(session)) return true;
     // Those that make room for it must not push it out.
     this.#registry.keep(session);
     const hasRoom = this.#makeRoomForOne(session);
     // Again: filters may have run, which may report to it or end it.
-    if (hasRoom && mayLive(session)) {
+    if (hasRoom && this.#registry.mayLive(session)) {
       this.#registry.enliven(session);
       this.#ticker.join(this, this.#sweepMs);
     } else this.#registry.release(session);
@@ -106,16 +106,20 @@ export class Eviction implements Ticking {
     return made;
   }
 
-  /** Sharing is worth more than a log that nobody follows, and less than any other. */
+  /** Sharing is worth more than a log that nobody follows, and less than any other. Runs no user code. */
   #hasCached(session: Session): void {
     if (!this.#cached.has(session)) {
       this.#cached.add(session);
       this.#ticker.join(this, this.#sweepMs);
     }
     while (this.bytes > this.#limits.maxTotalBytes) {
-      if (this.#evictOne()) continue;
-      this.dropCaches();
-      return;
+      const { ended, idle } = this.#registry;
+      const oldest = ended.first?.followed === false ? ended.first : idle.first;
+      if (oldest === undefined) {
+        this.dropCaches();
+        return;
+      }
+      this.#evict(oldest);
     }
   }
 
@@ -204,8 +208,4 @@ export class Eviction implements Ticking {
 
 function isLive({ state }: Session): boolean {
   return state === "live";
-}
-
-function mayLive({ state }: Session): boolean {
-  return TRANSITIONS[state].includes("live");
 }

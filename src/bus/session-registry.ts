@@ -57,6 +57,11 @@ export class SessionRegistry {
     this.#count(session);
   }
 
+  /** Whether `session` may have its log from now on: it has not ended, and its id stands for no other. */
+  mayLive(session: Session): boolean {
+    return TRANSITIONS[session.state].includes("live") && this.#isCurrent(session);
+  }
+
   /** `session` has its log from now on. There must be room. */
   enliven(session: Session): void {
     this.#move(session, "live");
@@ -85,6 +90,8 @@ export class SessionRegistry {
     } else if (entry.t === "session_end") {
       const end = bareEnd(entry);
       log.append(end, entryBytes(end));
+      // Code that its end has called may have begun it anew: then it ends for those alone who hold it.
+      if (!this.#isCurrent(session)) return;
       this.#byId.set(session.id, session);
       this.#quieten(session, "tombstone");
     } else {
@@ -164,6 +171,10 @@ export class SessionRegistry {
     session.log = gone.log;
     session.owner ??= gone.owner;
     gone.successor = session;
+  }
+
+  #isCurrent(session: Session): boolean {
+    return (this.#byId.get(session.id) ?? session) === session;
   }
 
   #end(session: Session): void {
