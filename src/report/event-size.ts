@@ -9,8 +9,8 @@ export const utf8Length: (text: string) => number =
 
 /** JSON needs at most this many bytes for one byte of text: `\u0000`. */
 const MAX_ESCAPE = 6;
-/** What the fields of an event take as JSON beside its texts and `data`, at most. */
-const FIELD_BYTES = 640;
+/** What an event takes as JSON beside its texts, names and `data`, at most; a foreign `ts` may be 64 control characters. */
+const FIELD_BYTES = 768;
 /** A message is not cut shorter than this, in bytes of JSON, to keep `data`. */
 const MIN_MESSAGE = 256;
 
@@ -19,10 +19,13 @@ const MAX_CHARACTER = 3;
 
 /** Whether `event` with its `data` certainly has at most `maxBytes` of JSON, told from its lengths alone. */
 export function surelyFits(event: SessionEvent, dataJson: string | undefined, maxBytes: number): boolean {
-  if (event.t === "gap") return true;
-  const length = (event.msg?.length ?? 0) + (event.t === "agent_event" ? event.agent.length : 0);
-  const dataLength = dataJson?.length ?? 0;
-  return FIELD_BYTES + length * MAX_ESCAPE + dataLength * MAX_CHARACTER <= maxBytes;
+  const { agent, msg, run, task } = event as Partial<AgentEvent>;
+  const length = lengthOf(agent) + lengthOf(msg) + lengthOf(run) + lengthOf(task);
+  return FIELD_BYTES + length * MAX_ESCAPE + lengthOf(dataJson) * MAX_CHARACTER <= maxBytes;
+}
+
+function lengthOf(text: string | undefined): number {
+  return text === undefined ? 0 : text.length;
 }
 
 /** An event within its bound, and what had to be done for that. */
