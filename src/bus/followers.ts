@@ -130,7 +130,7 @@ export class Followers {
   /** Offers everything to every follower, in the middle of a turn. */
   offerNow(session: Session): void {
     if (session.followers.size === 0) return;
-    reserveStack();
+    reserveStack(3);
     runOutside(() => {
       this.flush(session, true);
     });

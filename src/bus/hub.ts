@@ -161,7 +161,7 @@ export class Hub {
 
   /** Ends the session, with `made` as its event if given; the first end wins. `false`: it has ended, or the bus closed. */
   end(given: Session, outcome: Outcome, made?: Checked<SessionEndEvent>): boolean {
-    reserveStack();
+    reserveStack(2);
     const session = this.#current(given);
     if (session === undefined) return false;
     if (this.closed) return this.drop(session, "closed");
@@ -241,10 +241,8 @@ export class Hub {
 
   /** Only where limits are tiny and names are long: everything else is cut to fit. */
   #tooLong(session: Session): false {
-    this.faults.ofReport(
-      new TypeError("Expected shorter names: an event of them alone does not fit"),
-      session.id,
-    );
+    const fault = new TypeError("Expected shorter names: an event of them alone does not fit");
+    this.faults.ofReport(fault, session.id);
     return false;
   }
 
@@ -255,9 +253,11 @@ export class Hub {
 
   #tellLost(session: Session): void {
     const gap = droppedGap(session.lost);
-    if (!this.eviction.makeRoom(entryBytes(gap), session)) return;
+    const bytes = entryBytes(gap);
+    // Without a log it becomes a hole, which takes no room.
+    if (session.state === "live" && !this.eviction.makeRoom(bytes, session)) return;
     session.lost = 0;
-    this.engine.append(session, gap, entryBytes(gap));
+    this.engine.append(session, gap, bytes);
   }
 
   /** `event` as an entry within `maxEventBytes`; what that cost is told. */
@@ -288,11 +288,10 @@ export class Hub {
   #appendEnd(session: Session, given: LogEntry): true {
     let entry = given;
     if (!this.#hasRoom(session, entryBytes(given))) {
-      // Also where there is no log: who follows is told by a hole.
-      if (session.lost > 0) this.#tellLost(session);
       entry = bareEnd(given);
       const fits = this.#hasRoom(session, entryBytes(entry));
       if (!fits && session.state === "live") this.registry.evict(session);
+      if (session.lost > 0 && session.state !== "live") this.#tellLost(session);
     }
     this.engine.append(session, entry, entryBytes(entry));
     return true;

@@ -2,6 +2,7 @@ import type { AgentEvent, Outcome, ProgressReport } from "../protocol/event.ts";
 import { type AmbientStore, runWith } from "../runtime/async-context.ts";
 import { warnOnce } from "../runtime/diagnostics.ts";
 import { isStackEnd, messageOf } from "../runtime/errors.ts";
+import { reserveStack } from "../runtime/stack.ts";
 import { checkOutcome, checkReport, type Scope } from "./check-report.ts";
 import { fromJson } from "./json-data.ts";
 import {
@@ -148,6 +149,12 @@ export class SinkTarget implements Target {
 
   end(outcome: Outcome): Promise<void> {
     if (this.#ended) return this.#ending;
+    try {
+      reserveStack(1);
+    } catch {
+      // Nothing has ended, and whoever has room may ask again: a run does when its function has thrown.
+      return this.#ending;
+    }
     this.#ended = true;
     try {
       this.#ending = this.#options.end?.(outcome) ?? endAll(this.#sinks, outcome);

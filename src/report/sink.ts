@@ -83,7 +83,7 @@ export function tellFault(sinks: readonly SinkObject[], fault: TypeError): void 
 
 /** Ends every sink; never rejects. */
 export function endAll(sinks: readonly SinkObject[], outcome: Outcome): Promise<void> {
-  reserveStack();
+  reserveStack(2);
   return Promise.all(sinks.map((sink) => endOne(sink, outcome))).then(() => undefined);
 }
 
