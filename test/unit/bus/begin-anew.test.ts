@@ -275,3 +275,29 @@ describe("a reporter outlives", () => {
     expect(drops.every(([id, reason]) => id === "s" && reason === "ended")).toBe(true);
   });
 });
+
+describe("a session begun anew by what its end calls", () => {
+  test.each([
+    [
+      "a listener of its run's end",
+      (bus: SessionEventBus, begin: () => void) =>
+        void bus.subscribe("s", ({ event }) => {
+          if (event.t === "run_end") begin();
+        }),
+    ],
+    ["the `run` hook", (bus: SessionEventBus, begin: () => void) => bus.once("run", begin)],
+    ["the `end` hook", (bus: SessionEventBus, begin: () => void) => bus.once("end", begin)],
+  ])("by %s, goes on, and the one before is over for its followers", async (_what, listen) => {
+    const bus = createEventBus();
+    const old = collect(bus.follow("s"));
+    listen(bus, () => void bus.open({ sessionId: "s" }));
+    void bus.start(() => new Promise(() => undefined), { sessionId: "s", keepOpen: true });
+    await settled();
+    expect(bus.end("s")).toBe(true);
+    expect((await old).map(({ event }) => event.t)).toContain("session_end");
+    expect(bus.publish("s", { message: "new" })).toBe(true);
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["new"]);
+    expect(bus.end("s")).toBe(true);
+    expect(bus.stats().sessions).toBe(1);
+  });
+});

@@ -162,3 +162,25 @@ describe("a bus with as many connections as there may be", () => {
     await bus.close();
   });
 });
+
+describe("what was lost before an end for which there is no room", () => {
+  test.each([
+    ["a session without a log", (bus: SessionEventBus) => void bus.reporter("s")],
+    ["a session of one entry", (bus: SessionEventBus) => void bus.publish("s", { message: "1" })],
+  ])("is told, of %s", (_what, begin) => {
+    const bus = createEventBus({ history: { maxTotalBytes: 2_048 } });
+    bus.subscribe("other", () => undefined);
+    const seen: string[] = [];
+    bus.subscribe("s", ({ event }) => {
+      seen.push(event.t);
+    });
+    begin(bus);
+    const agents = Array.from({ length: 12 }, (_, n) => `a${n}`);
+    for (const agent of agents) bus.publish("other", { agent });
+    const lost = agents.filter((message) => !bus.publish("s", { message })).length;
+    expect(lost).toBeGreaterThan(0);
+    const before = seen.length;
+    bus.end("s");
+    expect(seen.slice(before)).toEqual(["gap", "session_end"]);
+  });
+});

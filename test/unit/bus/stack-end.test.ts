@@ -263,3 +263,47 @@ describe.each(Object.entries(OVERFLOWS))("an agent that overflows the stack with
     expect(bus.publish("s", {})).toBe(true);
   });
 });
+
+describe("an end that is asked for at the stack's end, and again where there is room", () => {
+  const ENDS: Record<string, (bus: SessionEventBus, id: string) => () => unknown> = {
+    "of a reporter": (bus, id) => {
+      const reporter = bus.reporter(id);
+      return () => void reporter.end({ status: "failed" });
+    },
+    "of a tee": (bus, id) => {
+      const reporter = createReporter(() => undefined, bus.sink(id));
+      return () => void reporter.end({ status: "failed" });
+    },
+    "of the bus": (bus, id) => () => bus.end(id, { status: "failed" }),
+  };
+
+  test.each(Object.entries(ENDS))("%s comes", async (_how, made) => {
+    const bus = createEventBus();
+    for (let n = 0; n < 5; n++) made(bus, "warm")();
+    for (const depth of DEPTHS) {
+      const id = `s-${depth}`;
+      const end = made(bus, id);
+      bus.publish(id, { message: "1" });
+      nearStackEnd(depth, end);
+      end();
+      await turn();
+      expect([id, readEntries(bus, id).map(describeEvent)]).toEqual([id, ["1", "end failed"]]);
+    }
+  });
+
+  test("of a run comes with the run's own end", async () => {
+    const bus = createEventBus();
+    const how = new Set<string>();
+    for (const depth of DEPTHS) {
+      const id = `s-${depth}`;
+      const { done } = bus.start(
+        ({ reporter }) => nearStackEnd(depth, () => void reporter.end({ status: "failed" })),
+        { sessionId: id },
+      );
+      const { status } = await done;
+      how.add(status);
+      expect([id, readEntries(bus, id).map(describeEvent)]).toEqual([id, [`end ${status}`]]);
+    }
+    expect(how).toEqual(new Set(["completed", "failed"]));
+  });
+});

@@ -67,3 +67,28 @@ describe("a long message", () => {
     ]);
   });
 });
+
+describe.each([1_024, 2_048, 1 << 20])("an event of another process, at most %i bytes", (maxEventBytes) => {
+  const ts = "\u0001".repeat(64);
+  const wide = (length: number): string => "\u0001".repeat(length);
+  const msg = (share: number): string => wide(Math.floor((maxEventBytes * share) / 6));
+
+  test.each([0, 0.1, 0.3, 0.5, 0.8, 0.9, 1])(
+    "with names that JSON makes longer and a message of %d fits",
+    (share) => {
+      const bus = createEventBus({ maxEventBytes });
+      recordErrors(bus);
+      const entries = recordEntries(bus, "s");
+      const sink = bus.sink("s");
+      for (const length of [10, 60, 100, 256]) {
+        const names = { run: wide(length), task: wide(length) };
+        sink.event({ t: "agent_event", agent: wide(length), phase: "think", msg: msg(share), ts, ...names });
+        sink.event({ t: "run_end", run: wide(length), status: "failed", msg: msg(share), ts });
+      }
+      expect(entries.length).toBeGreaterThan(0);
+      for (const { event } of entries) {
+        expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThanOrEqual(maxEventBytes);
+      }
+    },
+  );
+});

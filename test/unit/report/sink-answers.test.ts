@@ -5,6 +5,7 @@ import {
   reportProgress,
   type SessionEvent,
   type Sink,
+  type SinkObject,
   withAgent,
 } from "session-progress";
 import { createRecorder } from "session-progress/testing";
@@ -84,5 +85,34 @@ describe("an object as a sink", () => {
 
   test("that is a recorder takes everything", () => {
     expect(createReporter(createRecorder()).report({})).toBe(true);
+  });
+});
+
+describe("a session's sink", () => {
+  const WAYS: Record<string, (sink: SinkObject) => SinkObject> = {
+    "as it is": (sink) => sink,
+    copied: (sink) => ({ ...sink }),
+    "inherited from": (sink) => Object.create(sink) as SinkObject,
+    "behind a proxy": (sink) => new Proxy(sink, {}),
+    "with a wrapped event": (sink) => ({ ...sink, event: (event) => sink.event(event) }),
+  };
+
+  test.each(Object.entries(WAYS))("%s takes reports and ends the session", async (_way, made) => {
+    const bus = createEventBus({ strict: true });
+    const reporter = createReporter(made(bus.sink("s")));
+    expect(reporter.sessionId).toBe("s");
+    expect(reporter.epoch).toBe(bus.reporter("s").epoch);
+    expect(reporter.report({ message: "m", data: { n: 1 } })).toBe(true);
+    expect(() => reporter.report({ progress: NaN })).toThrow("progress");
+    await reporter.end();
+    const said = readEntries(bus, "s").map(describeEvent);
+    expect([said[0], said.at(-1)]).toEqual(["m", "end completed"]);
+  });
+
+  test("ends the session detached", () => {
+    const bus = createEventBus();
+    const { end } = bus.sink("s");
+    void end?.({ status: "failed" });
+    expect(readEntries(bus, "s").map(describeEvent)).toEqual(["end failed"]);
   });
 });
