@@ -63,7 +63,16 @@ export interface TargetOptions {
   refused?(): void;
 }
 
-const origins = new WeakMap<object, { target: Target; scope: Scope }>();
+/**
+ * What a reporter of this copy stands for, as a property of it. Not a WeakMap: its table grows with the reporters made
+ * between two collections, and never shrinks.
+ */
+const ORIGIN = Symbol("origin");
+
+interface Origin {
+  readonly target: Target;
+  readonly scope: Scope;
+}
 
 /**
  * A reporter for any sinks: a callback, an event bus's `sink`, an MCP request, several at once.
@@ -97,13 +106,14 @@ export function makeReporter(target: Target, scope: Scope): Reporter {
     },
   };
   const store: AmbientStore = Object.freeze({ reporter });
-  origins.set(reporter, { target, scope });
+  const origin: Origin = { target, scope };
+  Object.defineProperty(reporter, ORIGIN, { value: origin });
   return reporter;
 }
 
 /** Target and scope of a reporter that this copy made. */
-export function originOf(reporter: object): { target: Target; scope: Scope } | undefined {
-  return origins.get(reporter);
+export function originOf(reporter: object): Origin | undefined {
+  return (reporter as { [ORIGIN]?: Origin })[ORIGIN];
 }
 
 /** Builds the event once and hands it to every sink. */

@@ -86,6 +86,17 @@ describe("logs full of any mixture, three times over", () => {
   );
 });
 
+test("reporters that were let go leave nothing behind, however many there were", async () => {
+  const bus = createEventBus();
+  const make = (count: number): void => {
+    for (let n = 0; n < count; n++) bus.reporter("s");
+  };
+  make(1_000);
+  const before = await heldBytes();
+  make(200_000);
+  expect((await heldBytes()) - before).toBeLessThan(NOISE);
+});
+
 /** Follows `sessionId` in each way that encodes, to the end of what is there. */
 async function followed(bus: SessionEventBus, sessionId: string): Promise<() => void> {
   const stop = new AbortController();
