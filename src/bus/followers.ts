@@ -45,7 +45,7 @@ export class Followers {
   }
 
   attach(session: Session, follower: Follower): void {
-    reserveStack();
+    reserveStack(2);
     if (session.followers.size === 0) offered(session);
     this.#registry.hold(session);
     session.followers = added(session.followers, follower);
@@ -63,7 +63,7 @@ export class Followers {
 
   /** Attaches a follower that is called inside the report. */
   listen(session: Session, listener: Listener): void {
-    reserveStack();
+    reserveStack(2);
     this.#registry.hold(session);
     session.listeners = added(session.listeners, listener);
     this.count++;
@@ -190,7 +190,7 @@ function offered(session: Session): void {
 
 function deliverAll(session: Session, queue: readonly Appended[], hooks: Hooks): void {
   for (const appended of queue) {
-    hooks.emit("event", session.id, appended.entry, session.owner?.value ?? null);
+    if (hooks.has("event")) hooks.emit("event", session.id, appended.entry, session.owner?.value ?? null);
     for (const listener of session.listeners) listener.pump(appended);
   }
 }

@@ -100,7 +100,7 @@ export function createHandler<Req>(bus: unknown, options: SseOptions<Req> = {}):
   const handler = new Handler(hubOf(bus), options, checkSettings(options));
   return (exchange) => {
     // Here it may still throw; later it would be a rejection that nobody awaits.
-    reserveStack();
+    reserveStack(1);
     return handler.handle(exchange);
   };
 }
