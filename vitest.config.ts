@@ -22,6 +22,9 @@ export default defineConfig({
     pool: "forks",
     execArgv: ["--expose-gc"],
     maxWorkers: 2,
+    // Nothing waits for time to pass: this finds what hangs, not what a busy machine makes slow.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     coverage: { provider: "v8", include: ["src/**"] },
     projects: [
       project("unit"),

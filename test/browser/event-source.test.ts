@@ -46,13 +46,13 @@ class Sightings {
 
 const chromium = requireProgram("chromium", findChromium());
 
-describe.skipIf(chromium === undefined)("a browser's own EventSource", { timeout: 20_000 }, () => {
+describe.skipIf(chromium === undefined)("a browser's own EventSource", () => {
   let browser: Browser;
   const cleanUp = cleanups();
 
   beforeAll(async () => {
     browser = await launchChromium(chromium!);
-  }, 60_000);
+  });
 
   afterAll(() => browser.close(), 20_000);
 

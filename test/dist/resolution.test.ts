@@ -42,7 +42,7 @@ const meet = `
 const withoutModuleSync = ["--no-experimental-require-module"];
 const canForget = process.allowedNodeEnvironmentFlags.has(withoutModuleSync[0]!);
 
-describe("how the package is resolved", { timeout: 30_000 }, () => {
+describe("how the package is resolved", () => {
   test("import and require get one copy of every entry", async () => {
     const compared = (await runInProject("module", compare)) as Record<string, object>;
     expect(Object.keys(compared)).toEqual(entries.map(specifierOf));

@@ -176,7 +176,7 @@ describe("the vendored reporter", () => {
         createReporter(() => {}).run(() => console.log(storage.getStore() !== undefined));
         console.log(globalThis[slot] === storage);`,
     });
-  }, 30_000);
+  });
 
   afterAll(() => project.dispose());
 

@@ -5,7 +5,7 @@ import { freePort } from "../support/free-port.ts";
 import { block } from "./blocks.ts";
 import { Project } from "./program.ts";
 
-describe("the server and the page of README.md", { timeout: 20_000 }, () => {
+describe("the server and the page of README.md", () => {
   const page = block("README.md", "page").code;
   let project: Project;
   let origin: string;
@@ -15,8 +15,8 @@ describe("the server and the page of README.md", { timeout: 20_000 }, () => {
     origin = `http://127.0.0.1:${port}`;
     project = await Project.create({ server: block("README.md", "server").code }, { "page.html": page });
     project.start("server", { PORT: String(port) });
-    await vi.waitFor(() => fetch(origin), { timeout: 15_000 });
-  }, 20_000);
+    await vi.waitFor(() => fetch(origin), { timeout: 50_000 });
+  });
 
   afterAll(() => project.dispose());
 
@@ -27,7 +27,7 @@ describe("the server and the page of README.md", { timeout: 20_000 }, () => {
   test("a click shows every report, then the end, and the page asks no more", async () => {
     const { click, bar, text, sources } = open(page, origin);
     await click();
-    await vi.waitFor(() => expect(text.shown.at(-1)).toBe("completed"), { timeout: 10_000 });
+    await vi.waitFor(() => expect(text.shown.at(-1)).toBe("completed"), { timeout: 50_000 });
     expect(bar.shown).toEqual([0.25, 0.5, 0.75, 1]);
     expect(text.shown).toEqual([
       "reader: Read a.ts",

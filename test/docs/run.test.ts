@@ -15,12 +15,12 @@ beforeAll(async () => {
     ...programs,
     servers: SERVERS.replace("// the block", block("README.md", "servers").code),
   });
-}, 30_000);
+});
 
 afterAll(() => project.dispose());
 
 describe("blocks tagged `run` print what their `// →` comments say", () => {
-  test.each(Object.entries(programs))("%s", { timeout: 10_000 }, async (name, code) => {
+  test.each(Object.entries(programs))("%s", async (name, code) => {
     const claimed = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
     const printed = await project.run(name);
     if (claimed.length > 0) expect(printed).toEqual(claimed);
@@ -29,7 +29,7 @@ describe("blocks tagged `run` print what their `// →` comments say", () => {
   });
 });
 
-test("each of the other servers of README.md sends a session's end", { timeout: 20_000 }, async () => {
+test("each of the other servers of README.md sends a session's end", async () => {
   expect(await project.run("servers")).toEqual([
     "node: end",
     "http2: end",

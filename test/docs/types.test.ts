@@ -6,7 +6,7 @@ import { type Block, blocks, ROOT } from "./blocks.ts";
 const TYPESCRIPT = blocks.filter(({ language }) => language === "ts");
 const IGNORED = /^ignore-check(?: (.+))?$/;
 
-test("every TypeScript block compiles", { timeout: 60_000 }, () => {
+test("every TypeScript block compiles", () => {
   const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
   expect(together.length).toBeGreaterThan(5);
   expect(complaints(together)).toEqual([]);

@@ -216,7 +216,7 @@ describe("the agents without a server", () => {
 });
 
 describe("npm run demo", () => {
-  test("--once follows a run to its end and exits 0", { timeout: 60_000 }, async () => {
+  test("--once follows a run to its end and exits 0", async () => {
     const { code, out } = await demo(["--once", fixture]);
     expect(code).toBe(0);
     expect(out.trimEnd().split("\n").at(-1)).toMatch(
@@ -236,14 +236,14 @@ describe("npm run demo", () => {
     },
   );
 
-  test("a PATH that is not there", { timeout: 60_000 }, async () => {
+  test("a PATH that is not there", async () => {
     const path = join(fixture, "nowhere");
     const { code, err } = await demo(["--once", path]);
     expect(code).toBe(1);
     expect(err.trim()).toBe(`demo: there is no directory ${path}`);
   });
 
-  test("a port in use", { timeout: 60_000 }, async () => {
+  test("a port in use", async () => {
     const { code, err } = await demo([fixture], { PORT: String(server.port) });
     expect(code).toBe(1);
     expect(err.trim()).toMatch(/^demo: port \d+ is in use; try PORT=\d+ npm run demo$/);

@@ -17,7 +17,7 @@ async function run(script: string, ...args: string[]): Promise<{ code: unknown; 
   return { code, printed };
 }
 
-test("where globals are frozen, the context works all the same", { timeout: 60_000 }, async () => {
+test("where globals are frozen, the context works all the same", async () => {
   expect(await run("frozen-globals-process.ts")).toEqual({
     code: 0,
     printed: "reporter.run withAgent bindReporter currentReporter createReporter start session_end\n",
@@ -33,7 +33,7 @@ describe("calls at the stack's end do not end the process", () => {
     ["subscribe", "function"],
     ["follow", "object"],
     ["start", "object"],
-  ])("%s", { timeout: 60_000 }, async (name, type) => {
+  ])("%s", async (name, type) => {
     expect(await run("full-stack-process.ts", name)).toEqual({ code: 0, printed: `${type}\n` });
   });
 });

@@ -9,7 +9,7 @@ import { RawClient } from "../../support/raw-client.ts";
 
 const cleanUp = cleanups();
 
-describe("behind Express with a body parser", { timeout: 20_000 }, () => {
+describe("behind Express with a body parser", () => {
   async function setUpExpress() {
     const bus = createEventBus();
     const app = express();

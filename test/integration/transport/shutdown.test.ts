@@ -99,7 +99,7 @@ test("with a hundred followers, some stalled, nothing is left and nobody is told
   await eventually("no timer of ours is left", () => timers.count() === 0);
   await eventually("no socket is left", () => sockets() === socketsBefore);
   for (const res of responses) expect(res.closed || res.destroyed).toBe(true);
-}, 30_000);
+});
 
 test("a stalled follower that was let go before is no reason to wait for its write deadline", async () => {
   const { bus, server, port, timers } = await setUp();
@@ -135,7 +135,7 @@ test("the grace keeps a process alive that has nothing else left", async () => {
   child.stdout.on("data", (text: Buffer) => (printed += text.toString()));
   const [code] = (await once(child, "close")) as [number | null];
   expect({ code, printed }).toEqual({ code: 0, printed: "closed: cancelled\n" });
-}, 30_000);
+});
 
 test("no timer runs while nobody follows and nothing is kept", async () => {
   const { bus, origin, timers } = await setUp();

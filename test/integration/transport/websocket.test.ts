@@ -75,7 +75,7 @@ function bareSocket() {
 }
 
 // No test waits for time to pass; the limit is for machines that are busy with something else.
-describe("followOverWebSocket", { timeout: 20_000 }, () => {
+describe("followOverWebSocket", () => {
   test("one message an entry, the same JSON as on the event stream, then a close", async () => {
     const { bus, follow } = await setUp();
     const client = follow();

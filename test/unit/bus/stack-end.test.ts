@@ -96,7 +96,7 @@ beforeEach(() => {
 });
 
 describe.each(Object.entries(ACTIONS))("%s at the stack's end", (_name, act) => {
-  test("leaves every session able to deliver everything, and to end", { timeout: 30_000 }, async () => {
+  test("leaves every session able to deliver everything, and to end", async () => {
     const bus = createEventBus();
     recordErrors(bus);
     const heard = new Map<string, string[]>();
@@ -239,7 +239,7 @@ describe.each(Object.entries(OVERFLOWS))("an agent that overflows the stack with
     },
   );
 
-  test("holds no queue outside every bound", { timeout: 60_000 }, async () => {
+  test("holds no queue outside every bound", async () => {
     const bus = createEventBus({ history: { maxEvents: 10 } });
     recordErrors(bus);
     bus.on("event", () => undefined);

@@ -26,7 +26,7 @@ const source = fc.record(
   { requiredKeys: ["agent", "phase"] },
 );
 
-describe("the log itself", { timeout: 30_000 }, () => {
+describe("the log itself", () => {
   const append = fc.record({ source, bytes: fc.integer({ min: 1, max: 200 }) });
   const steps = fc.array(
     fc.oneof({ weight: 30, arbitrary: append }, { weight: 1, arbitrary: fc.constant("clear" as const) }),
@@ -416,7 +416,7 @@ class Rig {
   }
 }
 
-describe("followers of a session", { timeout: 30_000 }, () => {
+describe("followers of a session", () => {
   test("read what the model says: in order, with a gap for each hole, through ends and new incarnations", async () => {
     await fc.assert(
       fc.asyncProperty(

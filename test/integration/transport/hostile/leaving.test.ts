@@ -9,7 +9,7 @@ import { RawClient } from "../../../support/raw-client.ts";
 
 const cleanUp = cleanups();
 
-describe("clients that leave", { timeout: 20_000 }, () => {
+describe("clients that leave", () => {
   test.each(["close", "reset", "halfClose"] as const)("before there is an answer: %s", async (leave) => {
     const asked = deferred();
     const answer = deferred<boolean>();

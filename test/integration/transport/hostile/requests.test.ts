@@ -10,7 +10,7 @@ import { serve } from "../../../support/http-server.ts";
 
 const cleanUp = cleanups();
 
-describe("requests that are not what they should be", { timeout: 20_000 }, () => {
+describe("requests that are not what they should be", () => {
   test.each([
     ["Host: [", "GET /?session_id=s HTTP/1.1\r\nHost: [\r\n\r\n"],
     ["a target that is no URL", "GET //[?session_id=s HTTP/1.1\r\nHost: x\r\n\r\n"],
@@ -149,7 +149,7 @@ describe("requests that are not what they should be", { timeout: 20_000 }, () =>
   });
 });
 
-describe("answers", { timeout: 20_000 }, () => {
+describe("answers", () => {
   test.each([null, undefined, "yes", 1])("authorize that answers %j is a 403", async (verdict) => {
     const { errors, connect } = await serveHostile(cleanUp, {
       authorize: () => verdict as unknown as boolean,

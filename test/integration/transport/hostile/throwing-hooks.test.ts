@@ -5,7 +5,7 @@ import { serveHostile } from "../../../support/hostile-server.ts";
 
 const cleanUp = cleanups();
 
-describe("code around it that throws", { timeout: 20_000 }, () => {
+describe("code around it that throws", () => {
   test("neither hooks nor listeners nor filters keep followers from their events", async () => {
     const broken = (): never => {
       throw new Error("broken");
