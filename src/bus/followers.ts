@@ -138,7 +138,7 @@ export class Followers {
 
   prepare(session: Session): void {
     this.#faults.tellKept();
-    this.#dropCaches(session);
+    for (const cache of session.caches.values()) cache.beginTurn();
     for (const follower of session.followers) if (follower.prepare?.()) return;
   }
 

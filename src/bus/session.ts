@@ -68,6 +68,8 @@ export interface ActiveRun {
 export interface EncodedCache {
   /** What it takes; counted towards `maxTotalBytes`. */
   readonly bytes: number;
+  /** Lets what the last turn brought go: followers have read it, or lie behind. */
+  beginTurn(): void;
   clear(): void;
 }
 

@@ -2,23 +2,26 @@ import type { EncodedCache, Session } from "../bus/session.ts";
 import { batchAfter, type BatchOptions, type Cursor } from "../log/cursor.ts";
 import type { LogEntry } from "../log/entry.ts";
 import { eventOf, isText } from "../log/entry.ts";
-import type { LogStep } from "../log/session-log.ts";
+import type { LogStep, SessionLog } from "../log/session-log.ts";
 import type { SessionEvent } from "../protocol/event.ts";
 import { encoded, type EncodedBatch, type Format, MAX_BATCH_BYTES } from "./format.ts";
 
 /** Whether a follower sees an event. */
 export type Admit = (event: SessionEvent) => boolean;
 
-/** The log's past is encoded in segments of so many positions, for all who come back from anywhere in it. */
-const SEGMENT = 128;
-/** Enough for the 1 MiB that one turn may bring a follower, and for the past of which many come back. */
+/** The log's past is encoded in segments of at most so many positions, for all who come back from anywhere in it. */
+const MAX_SEGMENT = 128;
+/** Enough for the whole past of most logs: those who read it do so at their own pace. */
+const MAX_PAST_BYTES = 8 << 20;
+/** Enough for the 1 MiB that one turn may bring a follower. */
 const MAX_BATCHES = 32;
 
 /**
  * What a transport has encoded of one session, when the first follower needed it, for all of them.
  *
  * A batch never becomes wrong: that after position p came these entries stays true when the log has grown or
- * compacted since. All of it goes with the next turn, with the last follower, with a sweep or under pressure.
+ * compacted since. What is new goes with the next turn; the past stays for whoever is still reading it, and goes with
+ * the last follower, with a sweep or under pressure.
  */
 export class SharedBatches<P> implements EncodedCache {
   bytes = 0;
@@ -29,8 +32,11 @@ export class SharedBatches<P> implements EncodedCache {
   readonly #count: (bytes: number) => void;
   #newest: EncodedBatch<P> | undefined;
   // Maps are made when they are first needed: most sessions have one follower, which needs none.
-  /** Others, by the position before them, oldest first. */
+  /** Others of this turn, by the position before them, oldest first. */
   #batches: Map<number, EncodedBatch<P>> | undefined;
+  /** Likewise of the past. */
+  #past: Map<number, EncodedBatch<P>> | undefined;
+  #pastBytes = 0;
   /** Frames by position, for followers with filters: they share no batches. */
   #frames: Map<number, string> | undefined;
   /** Events read from text, for filters. */
@@ -55,7 +61,10 @@ export class SharedBatches<P> implements EncodedCache {
     if (position === log.head) return undefined;
     const known = this.#find(position);
     if (known !== undefined) return known;
-    return log.head - position > SEGMENT ? this.#pastAfter(position) : this.#batchAfter(position, log.head);
+    const segment = segmentOf(log);
+    return log.head - position > segment
+      ? this.#pastAfter(position, segment)
+      : this.#batchAfter(position, log.head);
   }
 
   /** As {@link SharedBatches.after}, for one follower alone: `admit` says which events it sees. */
@@ -67,10 +76,16 @@ export class SharedBatches<P> implements EncodedCache {
     });
   }
 
-  clear(): void {
+  beginTurn(): void {
     this.#newest = undefined;
     this.#batches = this.#frames = this.#events = undefined;
-    this.#add(-this.bytes);
+    this.#add(this.#pastBytes - this.bytes);
+  }
+
+  clear(): void {
+    this.#past = undefined;
+    this.#pastBytes = 0;
+    this.beginTurn();
   }
 
   #encode(cursor: Cursor, options: BatchOptions): EncodedBatch<P> | undefined {
@@ -87,28 +102,41 @@ export class SharedBatches<P> implements EncodedCache {
     const raw = batchAfter(this.#session.log, from, options);
     if (raw === undefined) return undefined;
     const batch = encoded(this.#format, raw);
+    if (until === this.#session.log.head) this.#keep(batch);
     // Whoever comes from where there is nothing left would drive out what others share.
-    if (batch.gaps.length > 0 && until < this.#session.log.head) return batch;
+    else if (batch.gaps.length === 0) this.#keepPast(batch);
+    return batch;
+  }
+
+  #keep(batch: EncodedBatch<P>): void {
     // The only one of most turns has no need of a Map.
     if (this.#newest !== undefined) {
       const others = (this.#batches ??= new Map<number, EncodedBatch<P>>());
       others.set(this.#newest.from, this.#newest);
-      if (others.size >= MAX_BATCHES) this.#dropOldest(others);
+      if (others.size >= MAX_BATCHES) this.#add(-takeOldest(others));
     }
     this.#newest = batch;
     // Last: when memory is short it clears all of this.
     this.#add(sizeOf(batch));
-    return batch;
+  }
+
+  #keepPast(batch: EncodedBatch<P>): void {
+    const past = (this.#past ??= new Map<number, EncodedBatch<P>>());
+    let more = sizeOf(batch);
+    past.set(batch.from, batch);
+    while (this.#pastBytes + more > MAX_PAST_BYTES && past.size > 1) more -= takeOldest(past);
+    this.#pastBytes += more;
+    this.#add(more);
   }
 
   #find(from: number): EncodedBatch<P> | undefined {
-    return this.#newest?.from === from ? this.#newest : this.#batches?.get(from);
+    return this.#newest?.from === from ? this.#newest : (this.#batches?.get(from) ?? this.#past?.get(from));
   }
 
-  #pastAfter(position: number): EncodedBatch<P> | undefined {
+  #pastAfter(position: number, segment: number): EncodedBatch<P> | undefined {
     const { log } = this.#session;
-    const offset = position % SEGMENT;
-    const end = position - offset + SEGMENT;
+    const offset = position % segment;
+    const end = position - offset + segment;
     // Estimates with the average entry whether the segment's first batch reaches `position`. If not, encoding from
     // the segment's start does not serve this follower.
     const reaches = (offset * log.bytes) / log.size < MAX_BATCH_BYTES;
@@ -124,12 +152,6 @@ export class SharedBatches<P> implements EncodedCache {
     if (at === -1) return undefined;
     const payload = this.#format.rest(batch.payload, at + 1, batch.ends[at]!);
     return { ...batch, from: position, payload };
-  }
-
-  #dropOldest(batches: Map<number, EncodedBatch<P>>): void {
-    const [[from, batch]] = batches as unknown as [[number, EncodedBatch<P>]];
-    batches.delete(from);
-    this.#add(-sizeOf(batch));
   }
 
   #frameOf(step: LogStep): string {
@@ -164,4 +186,18 @@ export class SharedBatches<P> implements EncodedCache {
 
 function sizeOf(batch: EncodedBatch<unknown>): number {
   return batch.ends.at(-1) ?? 0;
+}
+
+/** The oldest of `batches` goes; its bytes. */
+function takeOldest(batches: Map<number, EncodedBatch<unknown>>): number {
+  const [[from, batch]] = batches as unknown as [[number, EncodedBatch<unknown>]];
+  batches.delete(from);
+  return sizeOf(batch);
+}
+
+/** How many positions make a segment: a power of two, so that of average entries it is one batch. */
+function segmentOf({ bytes, size }: SessionLog): number {
+  let segment = MAX_SEGMENT;
+  while (segment > 1 && segment * bytes > size * MAX_BATCH_BYTES) segment >>= 1;
+  return segment;
 }

@@ -126,7 +126,7 @@ test("gives every follower all that was written after its position, or says how 
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 describe("how often the past is encoded", () => {
   function filledWith(limits: { maxEvents: number; events: number; size: number }): Shared {
@@ -162,10 +162,27 @@ describe("how often the past is encoded", () => {
       const cursor = shared.cursor(0);
       for (let batch = shared.batches.after(cursor); batch; batch = shared.batches.after(cursor)) {
         cursor.advance(batch);
-        shared.batches.clear(); // As each turn does.
+        shared.batches.beginTurn();
       }
       expect(cursor.position).toBe(600);
       expect(shared.encoded).toBeLessThan(1_100);
     },
   );
+
+  test.each([
+    ["from its start", () => 0],
+    ["from anywhere", (follower: number) => (follower * 37) % 900],
+  ])("once, for all who read large events %s, each at a pace of their own", (_where, start) => {
+    const shared = filledWith({ maxEvents: 2_000, events: 1_000, size: 5_000 });
+    const cursors = Array.from({ length: 60 }, (_, follower) => shared.cursor(start(follower)));
+    // The turns of those who report meanwhile.
+    for (let turn = 0; cursors.some(({ position }) => position < 1_000); turn++) {
+      shared.batches.beginTurn();
+      for (const [follower, cursor] of cursors.entries()) {
+        if ((turn + follower) % (1 + (follower % 13)) > 0 || cursor.position >= 1_000) continue;
+        cursor.advance(shared.batches.after(cursor)!);
+      }
+    }
+    expect(shared.encoded).toBeLessThan(2_000);
+  });
 });
