@@ -1,7 +1,7 @@
 import { nextTurn } from "./event-loop.ts";
 
 /** Resolves when `check` holds, looking again each turn: for conditions that announce themselves nowhere. */
-export async function eventually(what: string, check: () => boolean, withinMs = 10_000): Promise<void> {
+export async function eventually(what: string, check: () => boolean, withinMs = 50_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!check()) {
     if (performance.now() > deadline) throw new Error(`${what}: still not so after ${withinMs} ms`);
