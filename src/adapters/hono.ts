@@ -1,9 +1,10 @@
 import type { Context, Env } from "hono";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
+import { ADDED, OF_A_BODY } from "../transport/answer-headers.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
 import { NodeBypass, nodeResponse } from "../transport/fetch/node-bypass.ts";
-import { respond } from "../transport/fetch/stream-peer.ts";
+import { type Respond, respond } from "../transport/fetch/stream-peer.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -26,6 +27,20 @@ export function sseHandler<E extends Env = Env>(
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);
     const res = nodeResponse(c.env);
-    return respond(handle, c, c.req.raw, res && ((sink) => new NodeBypass(sink, res)));
+    return respond(handle, c, c.req.raw, besideOthers(c), res && ((sink) => new NodeBypass(sink, res)));
+  };
+}
+
+/** Responses of `c`, with what middleware has put there, unless that speaks of another body. */
+function besideOthers(c: Context): Respond {
+  return (body, status, headers) => {
+    for (const name of [...OF_A_BODY, "transfer-encoding"]) c.header(name, undefined);
+    if (status === 204) c.header("content-type", undefined);
+    // Put into the context, not into the response: where middleware has made one already, that one's headers win.
+    for (const [name, value] of Object.entries(headers)) {
+      const append = ADDED.includes(name);
+      for (const one of typeof value === "string" ? [value] : value) c.header(name, one, { append });
+    }
+    return c.newResponse(body, status as 200);
   };
 }

@@ -3,9 +3,11 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
+import type { AnswerHeaders } from "../transport/answer-headers.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
+import { writeHead } from "../transport/node/response-head.ts";
 import { type AnyResponse, isHttp2, ResponsePeer } from "../transport/node/response-peer.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
@@ -74,13 +76,12 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     return Array.isArray(value) ? value[0] : value;
   }
 
-  answer(status: number, headers: Record<string, string>, body: string): void {
-    const res = this.#res as ServerResponse;
-    res.writeHead(status, headers);
-    res.end(body);
+  answer(status: number, headers: AnswerHeaders, body: string): void {
+    writeHead(this.#res, status, headers);
+    (this.#res as ServerResponse).end(body);
   }
 
-  stream(headers: Record<string, string>): BytePeer {
+  stream(headers: AnswerHeaders): BytePeer {
     const res = this.#res;
     if (!isHttp2(res)) {
       // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
@@ -88,7 +89,7 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
       socket?.setTimeout?.(0);
       socket?.setNoDelay?.(true);
     }
-    (res as ServerResponse).writeHead(200, headers);
+    writeHead(res, 200, headers);
     return new ResponsePeer(res);
   }
 }

@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { testAccess } from "./event-stream/access.ts";
 import { adapterUnderTest, type Capabilities, type Serve } from "./event-stream/adapter-under-test.ts";
+import { testHeaders } from "./event-stream/headers.ts";
 import { testLoad } from "./event-stream/load.ts";
 import { testRefusals } from "./event-stream/refusals.ts";
 import { testResuming } from "./event-stream/resuming.ts";
@@ -15,6 +16,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
     testResuming(adapter);
     testRefusals(adapter);
     testAccess(adapter);
+    testHeaders(adapter);
     testLoad(adapter);
   });
 }

@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { type Agent, request as httpRequest } from "node:http";
 import type { Readable } from "node:stream";
 import { StringDecoder } from "node:string_decoder";
 import { createParser } from "eventsource-parser";
@@ -7,6 +7,8 @@ export interface ClientRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** HTTP/1.1: whose connections are used. Default: one of its own. */
+  readonly agent?: Agent;
 }
 
 export interface ClientResponse {
@@ -21,11 +23,11 @@ export interface ClientResponse {
 export type ClientTransport = (url: string, request: ClientRequest) => Promise<ClientResponse>;
 
 /** HTTP/1.1, each request on a connection of its own. */
-export const overHttp1: ClientTransport = (url, { method = "GET", headers, signal }) =>
+export const overHttp1: ClientTransport = (url, { method = "GET", headers, signal, agent = false }) =>
   new Promise((resolve, reject) => {
     const request = httpRequest(url, {
       method,
-      agent: false,
+      agent,
       headers: { connection: "keep-alive", ...headers },
       ...(signal && { signal }),
     });

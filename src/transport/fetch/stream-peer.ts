@@ -1,14 +1,41 @@
 import { reserveStack } from "../../runtime/stack.ts";
+import type { AnswerHeaders } from "../answer-headers.ts";
 import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import type { SharedBytes } from "../sse/shared-bytes.ts";
 
-/** The response to `raw`, which the options know as `request`; `through` may put something before its sink. */
+/** Makes a response; `body` is `null` where there is none. */
+export type Respond = (
+  body: string | ReadableStream<Uint8Array> | null,
+  status: number,
+  headers: AnswerHeaders,
+) => Response;
+
+/** A response that no middleware has set headers for. */
+export const plainResponse: Respond = (body, status, headers) => {
+  const isPlain = Object.values(headers).every((value) => typeof value === "string");
+  return new Response(body, {
+    status,
+    headers: isPlain ? (headers as Record<string, string>) : lines(headers),
+  });
+};
+
+function lines(headers: AnswerHeaders): [name: string, value: string][] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().map((one): [string, string] => [name, one]),
+  );
+}
+
+/**
+ * The response to `raw`, which the options know as `request`, as `make` makes it; `through` may put something before
+ * its sink.
+ */
 export function respond<Req>(
   handle: ExchangeHandler<Req>,
   request: Req,
   raw: Request,
+  make: Respond = plainResponse,
   through: (sink: StreamPeer) => BytePeer = (sink) => sink,
 ): Promise<Response> {
   reserveStack();
@@ -23,13 +50,11 @@ export function respond<Req>(
         return signal.aborted;
       },
       answer: (status, answerHeaders, body) => {
-        resolve(
-          new Response(body === "" || method === "HEAD" ? null : body, { status, headers: answerHeaders }),
-        );
+        resolve(make(body === "" || method === "HEAD" ? null : body, status, answerHeaders));
       },
       stream: (streamHeaders) => {
         const sink = new StreamPeer(signal);
-        resolve(new Response(sink.body, { headers: streamHeaders }));
+        resolve(make(sink.body, 200, streamHeaders));
         return through(sink);
       },
     };

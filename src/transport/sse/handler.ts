@@ -7,6 +7,7 @@ import { checkWhole, mismatch } from "../../runtime/errors.ts";
 import { reserveStack } from "../../runtime/stack.ts";
 import { settlesWithin } from "../../runtime/timers.ts";
 import { admission, admitting } from "../admission.ts";
+import type { AnswerHeaders } from "../answer-headers.ts";
 import { Connection, type ConnectionLimits } from "../connection.ts";
 import type { Format } from "../format.ts";
 import { type BytePeer, encodeClosing, EVENT_STREAM_KEY, eventStreamFormat } from "./event-stream.ts";
@@ -83,9 +84,9 @@ export interface Exchange<Req> {
   /** Whether the client has left. */
   readonly gone: boolean;
   /** Answers at once. */
-  answer(status: number, headers: Record<string, string>, body: string): void;
+  answer(status: number, headers: AnswerHeaders, body: string): void;
   /** Begins a streamed 200. */
-  stream(headers: Record<string, string>): BytePeer;
+  stream(headers: AnswerHeaders): BytePeer;
 }
 
 /** Answers one exchange, unless its client has left. Never throws and never rejects. */
@@ -231,14 +232,14 @@ function lastEventId(exchange: Exchange<unknown>, query: URLSearchParams): strin
 
 // Neither `Connection` nor `Transfer-Encoding`: those are the server's, and overriding a `close` of Node's makes
 // clients use a socket again that is closing.
-const STREAM_HEADERS: Record<string, string> = {
+const STREAM_HEADERS: AnswerHeaders = {
   "Content-Type": "text/event-stream; charset=utf-8",
   // no-transform: compressing middleware would hold events back.
   "Cache-Control": "no-cache, no-transform",
   "X-Accel-Buffering": "no",
 };
 
-const NO_STORE: Record<string, string> = { "Cache-Control": "no-store" };
+const NO_STORE: AnswerHeaders = { "Cache-Control": "no-store" };
 
 const BAD_SESSION_ID: Refusal = {
   status: 400,

@@ -1,3 +1,5 @@
+import { type AnswerHeaders, passing } from "../answer-headers.ts";
+
 /** An answer instead of a stream, as `application/problem+json`. */
 export interface Refusal {
   /** 400 to 599. Mind that `EventSource` gives up for good on any of them. */
@@ -6,13 +8,21 @@ export interface Refusal {
   readonly title?: string | undefined;
   /** What is wrong, for the developer of the client. */
   readonly detail?: string | undefined;
-  /** Sent along; `Content-Type` and `Cache-Control` replace the usual ones. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Sent along: a `Headers`, pairs, or an object, where an array is several lines. `Content-Type` and `Cache-Control`
+   * replace the usual ones; `Set-Cookie` and `Vary` go beside those that middleware has set. What speaks of a
+   * connection or of another body (`Content-Length`, `Transfer-Encoding`, `ETag` …) is left out, so that all headers
+   * of another service's answer may be given.
+   */
+  readonly headers?:
+    | Iterable<readonly [name: string, value: string]>
+    | Readonly<Record<string, string | readonly string[] | undefined>>
+    | undefined;
 }
 
 /** What can be answered at once. */
 export interface Answerable {
-  answer(status: number, headers: Record<string, string>, body: string): void;
+  answer(status: number, headers: AnswerHeaders, body: string): void;
 }
 
 /** The application did not answer in time. */
@@ -33,12 +43,8 @@ const TITLES: Record<number, string> = {
 /** Answers with `refusal`. Throws for what cannot be sent: its headers may be malformed, its detail no JSON. */
 export function refuse(exchange: Answerable, { status, title, detail, headers }: Refusal): void {
   const problem = { type: "about:blank", title: title ?? TITLES[status] ?? "Refused", status, detail };
-  // Some servers would find out too late for an answer.
-  const given = new Headers(headers);
-  const sent: Record<string, string> = { ...headers };
-  if (!given.has("Content-Type")) sent["Content-Type"] = "application/problem+json";
-  if (!given.has("Cache-Control")) sent["Cache-Control"] = "no-store";
-  exchange.answer(status, sent, JSON.stringify(problem));
+  const usual = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  exchange.answer(status, { ...usual, ...passing(headers) }, JSON.stringify(problem));
 }
 
 /** Whether `Accept` allows text/event-stream: the most specific range decides. */

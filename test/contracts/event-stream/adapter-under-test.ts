@@ -1,3 +1,4 @@
+import type { Server } from "node:http";
 import { createEventBus, type EventBusOptions, type SessionEventBus } from "session-progress";
 import type { SseOptions } from "session-progress/node";
 import { cleanups } from "../../support/cleanups.ts";
@@ -15,15 +16,27 @@ export type ServeOptions = SseOptions<unknown>;
 export interface Served {
   /** Where the adapter answers, without a query. */
   readonly url: string;
+  /** Node's server, where there is one for HTTP/1.1. */
+  readonly server?: Server | undefined;
   /** Stops the server and cuts what is left of its connections. */
   close(): Promise<void>;
 }
 
-export type Serve = (bus: SessionEventBus, options?: ServeOptions) => Promise<Served>;
+/** Headers by lower-case name. */
+export type HeadersBefore = Readonly<Record<string, string | readonly string[]>>;
+
+/** `before` is what middleware sets, in the framework's own way, before the adapter gets its turn. */
+export type Serve = (
+  bus: SessionEventBus,
+  options: ServeOptions | undefined,
+  before: HeadersBefore,
+) => Promise<Served>;
 
 export interface Capabilities {
   /** The suite talks HTTP/1.1, so that there is a `Connection` header. Default `true`. */
   readonly http1?: boolean;
+  /** There is middleware that sets headers. Default `true`. */
+  readonly middleware?: boolean;
   /** The adapter is handed every method, so that 405 is its own answer. Default `true`. */
   readonly methodPassthrough?: boolean;
   /** How to reach the server. Default: plain HTTP/1.1. */
@@ -35,6 +48,7 @@ export interface Fixture {
   readonly bus: SessionEventBus;
   /** Messages of what the `error` hook was told. */
   readonly errors: string[];
+  readonly server: Server | undefined;
   /** Follows session `s`, unless the query says otherwise. */
   follow(query?: Record<string, string>, request?: ClientRequest): Promise<EventStreamClient>;
   /** Follows session `s` as an `EventSource` that comes back. */
@@ -43,18 +57,18 @@ export interface Fixture {
 
 export interface AdapterUnderTest extends Required<Omit<Capabilities, "transport">> {
   /** A new bus and a new server, closed after the test. */
-  setUp(options?: ServeOptions, busOptions?: EventBusOptions): Promise<Fixture>;
+  setUp(options?: ServeOptions, busOptions?: EventBusOptions, before?: HeadersBefore): Promise<Fixture>;
 }
 
 export function adapterUnderTest(serve: Serve, capabilities: Capabilities): AdapterUnderTest {
-  const { http1 = true, methodPassthrough = true, transport = overHttp1 } = capabilities;
+  const { http1 = true, middleware = true, methodPassthrough = true, transport = overHttp1 } = capabilities;
   const cleanUp = cleanups();
 
-  async function setUp(options?: ServeOptions, busOptions?: EventBusOptions): Promise<Fixture> {
+  const setUp: AdapterUnderTest["setUp"] = async (options, busOptions, before = {}) => {
     const bus = createEventBus(busOptions);
     const errors: string[] = [];
     bus.on("error", (error) => errors.push(error.message));
-    const served = await serve(bus, options);
+    const served = await serve(bus, options, before);
     cleanUp(async () => {
       await bus.close();
       await served.close();
@@ -72,8 +86,8 @@ export function adapterUnderTest(serve: Serve, capabilities: Capabilities): Adap
     };
     const followAfter: Fixture["followAfter"] = (lastEventId) =>
       follow({}, { headers: { "last-event-id": lastEventId } });
-    return { bus, errors, follow, followAfter };
-  }
+    return { bus, errors, server: served.server, follow, followAfter };
+  };
 
-  return { http1, methodPassthrough, setUp };
+  return { http1, middleware, methodPassthrough, setUp };
 }

@@ -4,15 +4,16 @@ import { createEventBus } from "session-progress";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
 
-testEventStream("Fastify", async (bus, options) => {
+testEventStream("Fastify", async (bus, options, before) => {
   const app = fastify({ forceCloseConnections: true });
   const events = sseHandler(bus, options);
   app.all("/events", (request, reply) => {
+    for (const [name, value] of Object.entries(before)) reply.raw.setHeader(name, value);
     reply.hijack();
     events(request.raw, reply.raw);
   });
   const origin = await app.listen({ host: "127.0.0.1", port: 0 });
-  return { url: `${origin}/events`, close: () => app.close() };
+  return { url: `${origin}/events`, server: app.server, close: () => app.close() };
 });
 
 test("Fastify's inject is answered as a client over a socket is", async () => {

@@ -4,10 +4,14 @@ import { sseHandler } from "session-progress/fetch";
 import { testEventStream } from "../../contracts/event-stream.ts";
 import { serveFetch } from "../../support/fetch-server.ts";
 
-testEventStream("fetch", async (bus, options) => {
-  const { origin, close } = await serveFetch(sseHandler(bus, options));
-  return { url: `${origin}/events`, close };
-});
+testEventStream(
+  "fetch",
+  async (bus, options) => {
+    const { origin, server, close } = await serveFetch(sseHandler(bus, options));
+    return { url: `${origin}/events`, server, close };
+  },
+  { middleware: false },
+);
 
 test.each([
   ["transfers its chunks", (body: ReadableStream<Uint8Array>) => body.pipeThrough(transferring())],

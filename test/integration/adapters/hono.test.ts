@@ -3,16 +3,31 @@ import { sseHandler } from "session-progress/hono";
 import { testEventStream } from "../../contracts/event-stream.ts";
 import { serveFetch } from "../../support/fetch-server.ts";
 
-testEventStream("Hono", async (bus, options) => {
+testEventStream("Hono", async (bus, options, before) => {
   const app = new Hono();
+  app.use(async (c, next) => {
+    for (const [name, values] of Object.entries(before)) {
+      for (const value of [values].flat()) c.header(name, value, { append: true });
+    }
+    await next();
+  });
   app.all("/events", sseHandler(bus, options));
-  const { origin, close } = await serveFetch((request) => app.fetch(request));
-  return { url: `${origin}/events`, close };
+  const { origin, server, close } = await serveFetch((request) => app.fetch(request));
+  return { url: `${origin}/events`, server, close };
 });
 
-testEventStream("Hono that knows of Node's response", async (bus, options) => {
-  const app = new Hono();
-  app.all("/events", sseHandler(bus, options));
-  const { origin, close } = await serveFetch((request, env) => app.fetch(request, env));
-  return { url: `${origin}/events`, close };
-});
+testEventStream(
+  "Hono that knows of Node's response, and of one that middleware has made",
+  async (bus, options, before) => {
+    const app = new Hono();
+    app.use(async (c, next) => {
+      for (const [name, values] of Object.entries(before)) {
+        for (const value of [values].flat()) c.res.headers.append(name, value);
+      }
+      await next();
+    });
+    app.all("/events", sseHandler(bus, options));
+    const { origin, server, close } = await serveFetch((request, env) => app.fetch(request, env));
+    return { url: `${origin}/events`, server, close };
+  },
+);

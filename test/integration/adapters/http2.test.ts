@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, type ServerHttp2Session } from "node:http2";
+import { connect, createServer, type Http2ServerRequest, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
@@ -26,8 +26,12 @@ const overHttp2: ClientTransport = (url, { method = "GET", headers, signal }) =>
 
 testEventStream(
   "HTTP/2",
-  async (bus, options) => {
-    const server = createServer(sseHandler(bus, options));
+  async (bus, options, before) => {
+    const handle = sseHandler<Http2ServerRequest>(bus, options);
+    const server = createServer((req, res) => {
+      for (const [name, value] of Object.entries(before)) res.setHeader(name, value);
+      handle(req, res);
+    });
     const sessions = new Set<ServerHttp2Session>();
     server.on("session", (session) => {
       sessions.add(session);

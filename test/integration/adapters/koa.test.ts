@@ -3,13 +3,14 @@ import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
 import { serve } from "../../support/http-server.ts";
 
-testEventStream("Koa", async (bus, options) => {
+testEventStream("Koa", async (bus, options, before) => {
   const app = new Koa();
   const events = sseHandler(bus, options);
   app.use((ctx) => {
+    for (const [name, value] of Object.entries(before)) ctx.set(name, [value].flat());
     ctx.respond = false;
     events(ctx.req, ctx.res);
   });
-  const { origin, close } = await serve(app.callback());
-  return { url: `${origin}/events`, close };
+  const { origin, server, close } = await serve(app.callback());
+  return { url: `${origin}/events`, server, close };
 });
