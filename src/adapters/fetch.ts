@@ -1,7 +1,8 @@
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { respond } from "../transport/fetch/stream-peer.ts";
+import { nodeSide } from "../transport/fetch/node-side.ts";
+import { respond } from "../transport/fetch/respond.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -23,6 +24,6 @@ export function sseHandler(
   const handle = createHandler(bus, options);
   return (request, ...rest) => {
     checkFramework("fetch", request, rest[0]);
-    return respond(handle, request, request);
+    return respond(handle, request, request, nodeSide(request, rest[0]));
   };
 }

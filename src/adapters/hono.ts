@@ -3,8 +3,8 @@ import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { ADDED, OF_A_BODY } from "../transport/answer-headers.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { NodeBypass, nodeResponse } from "../transport/fetch/node-bypass.ts";
-import { type Respond, respond } from "../transport/fetch/stream-peer.ts";
+import { nodeSide } from "../transport/fetch/node-side.ts";
+import { type Respond, respond } from "../transport/fetch/respond.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -26,8 +26,8 @@ export function sseHandler<E extends Env = Env>(
   const handle = createHandler(bus, options);
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);
-    const res = nodeResponse(c.env);
-    return respond(handle, c, c.req.raw, besideOthers(c), res && ((sink) => new NodeBypass(sink, res)));
+    const { raw } = c.req;
+    return respond(handle, c, raw, nodeSide(raw, c.env), besideOthers(c));
   };
 }
 

@@ -7,13 +7,12 @@ import type { AnswerHeaders } from "../transport/answer-headers.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
+import { type AnyRequest, inTurn, isPipelined, linkOf } from "../transport/node/client-connection.ts";
 import { writeHead } from "../transport/node/response-head.ts";
 import { type AnyResponse, isHttp2, ResponsePeer } from "../transport/node/response-peer.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
-
-type AnyRequest = IncomingMessage | Http2ServerRequest;
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, on a plain Node server (HTTP/1 and HTTP/2) or
@@ -43,8 +42,7 @@ export function sseHandler<Req extends IncomingMessage | Http2ServerRequest = In
       );
     }
     const answer = (): void => void handle(new NodeExchange(req, res));
-    // A pipelined request: its turn comes when the response before it is over, or never.
-    if (!isHttp2(res) && res.socket === null) res.once("socket", answer);
+    if (isPipelined(res)) inTurn(req, res, answer, ignore);
     else answer();
   };
 }
@@ -53,12 +51,14 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
   readonly request: Req;
   readonly method: string;
   readonly url: string;
+  readonly link: object | undefined;
   readonly #res: AnyResponse;
 
   constructor(req: Req, res: AnyResponse) {
     this.request = req;
     this.method = req.method ?? "GET";
     this.url = req.url ?? "";
+    this.link = linkOf(req);
     this.#res = res;
   }
 
@@ -92,4 +92,8 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     writeHead(res, 200, headers);
     return new ResponsePeer(res);
   }
+}
+
+function ignore(): void {
+  // Nothing to do.
 }

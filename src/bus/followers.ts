@@ -4,6 +4,7 @@ import { reserveStack } from "../runtime/stack.ts";
 import type { Faults } from "./faults.ts";
 import { FlushScheduler } from "./flush-scheduler.ts";
 import type { Hooks } from "./hooks.ts";
+import { LinkShares } from "./link-shares.ts";
 import type { BusLimits } from "./options.ts";
 import { added, type Appended, type Follower, type Listener, removed, type Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
@@ -23,6 +24,7 @@ export class Followers {
   gaps = 0;
   /** Connections that hold a socket, ended ones included. */
   readonly connections: Set<Connected> = new Set<Connected>();
+  readonly #shares = new LinkShares();
   readonly #registry: SessionRegistry;
   readonly #limits: BusLimits;
   readonly #hooks: Hooks;
@@ -50,12 +52,14 @@ export class Followers {
     this.#registry.hold(session);
     session.followers = added(session.followers, follower);
     if ("request" in follower) session.connections++;
+    if (follower.link !== undefined) this.#shares.count(follower.link, session, 1);
     this.count++;
   }
 
   detach(session: Session, follower: Follower): void {
     if (!removed(session.followers, follower)) return;
     if ("request" in follower) session.connections--;
+    if (follower.link !== undefined) this.#shares.count(follower.link, session, -1);
     this.count--;
     if (session.followers.size === 0) this.#dropCaches(session);
     this.#registry.release(session);
@@ -75,10 +79,12 @@ export class Followers {
     this.#registry.release(session);
   }
 
-  /** Whether one more connection, to `session`, would be too many. */
-  isFull(session: Session | undefined): boolean {
+  /** Whether one more connection, to `session` and over `link`, would be too many. */
+  isFull(session: Session | undefined, link?: object): boolean {
     const { maxFollowers, maxFollowersPerSession } = this.#limits;
-    return this.connections.size >= maxFollowers || (session?.connections ?? 0) >= maxFollowersPerSession;
+    if (this.connections.size >= maxFollowers || (session?.connections ?? 0) >= maxFollowersPerSession)
+      return true;
+    return link !== undefined && this.#shares.isFull(link, session, maxFollowersPerSession, maxFollowers);
   }
 
   /** Counts a gap that a follower is told of. */

@@ -18,6 +18,8 @@ export interface ConnectionLimits {
 /** Where a connection starts, and who asked for it. */
 export interface ConnectionStart extends Start {
   readonly request: unknown;
+  /** What other connections of the same client share with it. */
+  readonly link: object | undefined;
   /** Which entries it sees; `undefined`: all. */
   readonly admit: Admit | undefined;
 }
@@ -36,6 +38,7 @@ const UNKNOWN_PENDING = 2 ** 30;
  */
 export class Connection<P> implements Follower, Ticking, PeerListener {
   readonly request: unknown;
+  readonly link: object | undefined;
   readonly #hub: Hub;
   readonly #session: Session;
   readonly #cursor: Cursor;
@@ -70,6 +73,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     start: ConnectionStart,
   ) {
     this.request = start.request;
+    this.link = start.link;
     this.#hub = hub;
     this.#session = session;
     this.#cursor = new Cursor(session, start);

@@ -121,6 +121,8 @@ export class SharedBatches<P> implements EncodedCache {
   }
 
   #keepPast(batch: EncodedBatch<P>): void {
+    // One alone reads each of it once.
+    if (this.#session.followers.size < 2) return;
     const past = (this.#past ??= new Map<number, EncodedBatch<P>>());
     let more = sizeOf(batch);
     past.set(batch.from, batch);

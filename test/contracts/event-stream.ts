@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { testAccess } from "./event-stream/access.ts";
 import { adapterUnderTest, type Capabilities, type Serve } from "./event-stream/adapter-under-test.ts";
+import { testConnections } from "./event-stream/connections.ts";
 import { testHeaders } from "./event-stream/headers.ts";
 import { testLoad } from "./event-stream/load.ts";
 import { testRefusals } from "./event-stream/refusals.ts";
@@ -17,6 +18,7 @@ export function testEventStream(name: string, serve: Serve, capabilities: Capabi
     testRefusals(adapter);
     testAccess(adapter);
     testHeaders(adapter);
+    testConnections(adapter);
     testLoad(adapter);
   });
 }

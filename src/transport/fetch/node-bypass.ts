@@ -3,7 +3,7 @@ import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
 import type { SharedBytes } from "../sse/shared-bytes.ts";
 import { isNodesWrite } from "../node/direct-socket.ts";
-import { ResponsePeer } from "../node/response-peer.ts";
+import { type AnyResponse, ResponsePeer } from "../node/response-peer.ts";
 import type { StreamPeer } from "./stream-peer.ts";
 
 /** How many chunks are watched on their way before it is given up. */
@@ -102,10 +102,7 @@ export class NodeBypass implements BytePeer {
   }
 }
 
-/** Node's response behind Hono's `env`, where `@hono/node-server` serves over HTTP/1 and nobody watches it. */
-export function nodeResponse(env: unknown): ServerResponse | undefined {
-  const outgoing = (env as { outgoing?: Partial<ServerResponse> | null } | undefined)?.outgoing;
-  return typeof outgoing?.writeHead === "function" && isNodesWrite(outgoing)
-    ? (outgoing as ServerResponse)
-    : undefined;
+/** `outgoing`, where that is HTTP/1 and nobody watches what is written to it. */
+export function bypassable(outgoing: AnyResponse | undefined): ServerResponse | undefined {
+  return outgoing !== undefined && isNodesWrite(outgoing) ? (outgoing as ServerResponse) : undefined;
 }

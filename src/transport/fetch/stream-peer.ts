@@ -1,69 +1,8 @@
-import { reserveStack } from "../../runtime/stack.ts";
-import type { AnswerHeaders } from "../answer-headers.ts";
 import type { PeerListener } from "../peer.ts";
 import type { BytePeer } from "../sse/event-stream.ts";
-import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import type { SharedBytes } from "../sse/shared-bytes.ts";
-
-/** Makes a response; `body` is `null` where there is none. */
-export type Respond = (
-  body: string | ReadableStream<Uint8Array> | null,
-  status: number,
-  headers: AnswerHeaders,
-) => Response;
-
-/** A response that no middleware has set headers for. */
-export const plainResponse: Respond = (body, status, headers) => {
-  const isPlain = Object.values(headers).every((value) => typeof value === "string");
-  return new Response(body, {
-    status,
-    headers: isPlain ? (headers as Record<string, string>) : lines(headers),
-  });
-};
-
-function lines(headers: AnswerHeaders): [name: string, value: string][] {
-  return Object.entries(headers).flatMap(([name, value]) =>
-    [value].flat().map((one): [string, string] => [name, one]),
-  );
-}
-
-/**
- * The response to `raw`, which the options know as `request`, as `make` makes it; `through` may put something before
- * its sink.
- */
-export function respond<Req>(
-  handle: ExchangeHandler<Req>,
-  request: Req,
-  raw: Request,
-  make: Respond = plainResponse,
-  through: (sink: StreamPeer) => BytePeer = (sink) => sink,
-): Promise<Response> {
-  reserveStack();
-  return new Promise((resolve) => {
-    const { signal, method, url, headers } = raw;
-    const exchange: Exchange<Req> = {
-      request,
-      method,
-      url,
-      header: (name) => headers.get(name) ?? undefined,
-      get gone() {
-        return signal.aborted;
-      },
-      answer: (status, answerHeaders, body) => {
-        resolve(make(body === "" || method === "HEAD" ? null : body, status, answerHeaders));
-      },
-      stream: (streamHeaders) => {
-        const sink = new StreamPeer(signal);
-        resolve(make(sink.body, 200, streamHeaders));
-        return through(sink);
-      },
-    };
-    // The client has left without an answer, and nobody will read this one; but a promise must not hang.
-    void handle(exchange).then(() => {
-      resolve(new Response(null, { status: 499 }));
-    });
-  });
-}
+import { onLeft } from "../node/client-connection.ts";
+import type { NodeSide } from "./node-side.ts";
 
 const HIGH_WATER_MARK = 65_536;
 
@@ -74,13 +13,17 @@ export class StreamPeer implements BytePeer {
   onChunk: ((chunk: Uint8Array) => void) | undefined;
   listener: PeerListener | undefined;
   readonly #signal: AbortSignal;
+  readonly #node: NodeSide | undefined;
+  readonly #forget: (() => void) | undefined;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #open = true;
   #full = false;
   #ending = false;
 
-  constructor(signal: AbortSignal) {
+  /** Its client has left when `signal` says so, or Node's side of the request, if there is one. */
+  constructor(signal: AbortSignal, node?: NodeSide) {
     this.#signal = signal;
+    this.#node = node;
     this.body = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
@@ -99,6 +42,7 @@ export class StreamPeer implements BytePeer {
       { highWaterMark: HIGH_WATER_MARK, size: (chunk) => chunk.byteLength },
     );
     signal.addEventListener("abort", this.#abandon, { once: true });
+    this.#forget = node && onLeft(node.incoming, this.#abandon);
   }
 
   get pending(): number {
@@ -129,16 +73,19 @@ export class StreamPeer implements BytePeer {
     this.#close();
   }
 
+  /** Where there is Node's side of it, that is cut; the server need not be told, which would log it as its error. */
   destroy(): void {
     if (!this.#open) return;
-    this.#controller.error(new DOMException("The event stream was cut off.", "AbortError"));
-    this.#close();
+    if (this.#node === undefined) this.#controller.error(cutOff());
+    else cut(this.#node);
+    this.#abandon();
   }
 
   /** The client has left: nobody is there to be told of an error. */
   readonly #abandon = (): void => {
     if (!this.#open) return;
-    this.#controller.close();
+    // `null`: it is in error.
+    if (this.#controller.desiredSize !== null) this.#controller.close();
     this.#close();
   };
 
@@ -146,6 +93,23 @@ export class StreamPeer implements BytePeer {
     if (!this.#open) return;
     this.#open = false;
     this.#signal.removeEventListener("abort", this.#abandon);
+    this.#forget?.();
     this.listener?.onClose();
   }
+}
+
+function cut({ incoming, outgoing }: NodeSide): void {
+  if (outgoing !== undefined) outgoing.destroy();
+  else if ("stream" in incoming) incoming.stream.destroy();
+  else incoming.socket.destroy();
+}
+
+/** What servers take for a client that has left. Without a stack: a client that reads nothing is no fault of anybody's. */
+function cutOff(): Error {
+  const error = new Error("The event stream was cut off.");
+  return Object.assign(error, {
+    name: "AbortError",
+    code: "ERR_STREAM_PREMATURE_CLOSE",
+    stack: `AbortError: ${error.message}`,
+  });
 }

@@ -81,6 +81,8 @@ export interface Exchange<Req> {
   readonly url: string;
   /** A request header, by its lower-case name. */
   header(name: string): string | undefined;
+  /** What this client's other requests at this time share with it; `undefined` where there can be none. */
+  readonly link: object | undefined;
   /** Whether the client has left. */
   readonly gone: boolean;
   /** Answers at once. */
@@ -188,7 +190,8 @@ class Handler<Req> {
   }
 
   #begin(exchange: Exchange<Req>, sessionId: string, lastId: string): Refusal | undefined {
-    const admitted = admission(this.#hub, sessionId, lastId, this.#options.mustExist === true);
+    const { link } = exchange;
+    const admitted = admission(this.#hub, sessionId, lastId, this.#options.mustExist === true, link);
     switch (admitted.kind) {
       case "closing":
         // Not a 503: it would stop EventSource for good.
@@ -213,7 +216,7 @@ class Handler<Req> {
     const session = hub.join(sessionId);
     const admit = admitting(hub, session, filter && ((event) => filter(event, request)));
     const peer = exchange.stream(STREAM_HEADERS);
-    const start = { ...admitted.start, request, admit };
+    const start = { ...admitted.start, request, link, admit };
     new Connection(hub, session, peer, this.#format, EVENT_STREAM_KEY, this.#settings, start);
     return undefined;
   }

@@ -35,6 +35,8 @@ export type Serve = (
 export interface Capabilities {
   /** The suite talks HTTP/1.1, so that there is a `Connection` header. Default `true`. */
   readonly http1?: boolean;
+  /** The adapter can see whether a pipelined request's turn has come. Default `true`. */
+  readonly seesTurns?: boolean;
   /** There is middleware that sets headers. Default `true`. */
   readonly middleware?: boolean;
   /** The adapter is handed every method, so that 405 is its own answer. Default `true`. */
@@ -48,6 +50,8 @@ export interface Fixture {
   readonly bus: SessionEventBus;
   /** Messages of what the `error` hook was told. */
   readonly errors: string[];
+  /** Where the adapter answers, without a query. */
+  readonly url: string;
   readonly server: Server | undefined;
   /** Follows session `s`, unless the query says otherwise. */
   follow(query?: Record<string, string>, request?: ClientRequest): Promise<EventStreamClient>;
@@ -61,7 +65,8 @@ export interface AdapterUnderTest extends Required<Omit<Capabilities, "transport
 }
 
 export function adapterUnderTest(serve: Serve, capabilities: Capabilities): AdapterUnderTest {
-  const { http1 = true, middleware = true, methodPassthrough = true, transport = overHttp1 } = capabilities;
+  const { http1 = true, seesTurns = true, middleware = true, methodPassthrough = true } = capabilities;
+  const { transport = overHttp1 } = capabilities;
   const cleanUp = cleanups();
 
   const setUp: AdapterUnderTest["setUp"] = async (options, busOptions, before = {}) => {
@@ -86,8 +91,8 @@ export function adapterUnderTest(serve: Serve, capabilities: Capabilities): Adap
     };
     const followAfter: Fixture["followAfter"] = (lastEventId) =>
       follow({}, { headers: { "last-event-id": lastEventId } });
-    return { bus, errors, server: served.server, follow, followAfter };
+    return { bus, errors, url: served.url, server: served.server, follow, followAfter };
   };
 
-  return { http1, middleware, methodPassthrough, setUp };
+  return { http1, seesTurns, middleware, methodPassthrough, setUp };
 }

@@ -13,6 +13,16 @@ testEventStream(
   { middleware: false },
 );
 
+testEventStream(
+  "fetch that is not told of Node's side",
+  async (bus, options) => {
+    const handle = sseHandler(bus, options);
+    const { origin, server, close } = await serveFetch((request) => handle(request));
+    return { url: `${origin}/events`, server, close };
+  },
+  { middleware: false, seesTurns: false },
+);
+
 test.each([
   ["transfers its chunks", (body: ReadableStream<Uint8Array>) => body.pipeThrough(transferring())],
   ["reads them as a byte stream", (body: ReadableStream<Uint8Array>) => byteStream(body)],

@@ -1,8 +1,17 @@
 import { once } from "node:events";
-import { connect, createServer, type Http2ServerRequest, type ServerHttp2Session } from "node:http2";
+import {
+  type ClientHttp2Session,
+  connect,
+  createServer,
+  type Http2ServerRequest,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { createEventBus } from "session-progress";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
+import { eventually } from "../../support/eventually.ts";
 import type { ClientTransport } from "../../support/event-stream-client.ts";
 
 /** HTTP/2 without TLS, each request on a connection of its own. */
@@ -51,3 +60,32 @@ testEventStream(
   },
   { http1: false, transport: overHttp2 },
 );
+
+test("one HTTP/2 session gets half of what may follow, and leaves it all when it goes", async () => {
+  const bus = createEventBus({ maxFollowersPerSession: 40, maxFollowers: 100 });
+  const server = createServer(sseHandler<Http2ServerRequest>(bus));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const statusOf = async (session: ClientHttp2Session, id: string): Promise<unknown> => {
+    const stream = session.request({ ":path": `/events?session_id=${id}` });
+    const [headers] = (await once(stream, "response")) as [Record<string, unknown>];
+    return headers[":status"];
+  };
+  const [greedy, other] = [connect(origin), connect(origin)];
+  const statuses = [];
+  for (let n = 0; n < 25; n++) statuses.push(await statusOf(greedy, "s"));
+  expect(statuses).toEqual([...Array<number>(20).fill(200), ...Array<number>(5).fill(429)]);
+  expect(await statusOf(other, "s")).toBe(200);
+  for (let n = 0; n < 30; n++) expect(await statusOf(greedy, `s${n}`)).toBe(200);
+  expect(await statusOf(greedy, "one-more")).toBe(429);
+  expect(await statusOf(other, "one-more")).toBe(200);
+  greedy.destroy();
+  await eventually("only the other follows", () => bus.stats().followers === 2);
+  const back = connect(origin);
+  expect(await statusOf(back, "s")).toBe(200);
+  back.destroy();
+  other.destroy();
+  await bus.close();
+  server.close();
+});

@@ -2,7 +2,7 @@ import { createParser } from "eventsource-parser";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AgentEvent, GapEvent } from "session-progress";
-import { Session } from "../../../src/bus/session.ts";
+import { type Follower, Session } from "../../../src/bus/session.ts";
 import { Cursor } from "../../../src/log/cursor.ts";
 import { entryBytes, type LogEntry } from "../../../src/log/entry.ts";
 import { MAX_BATCH_BYTES } from "../../../src/transport/format.ts";
@@ -37,6 +37,7 @@ function entry(position: number, text: string): AgentEvent {
   };
 }
 
+const NOBODY: Follower = { pump: () => undefined, disconnect: () => undefined };
 const format = eventStreamFormat({ keepAliveMs: 1, retryMs: 1 });
 
 /** One session's log, what is encoded of it, and how many entries, without gaps, were encoded, how often. */
@@ -49,6 +50,7 @@ class Shared {
   constructor(maxEvents: number) {
     this.session = new Session("s", { maxEvents, maxBytes: 1 << 26 });
     this.session.epoch = EPOCH;
+    this.session.followers = new Set([NOBODY, { ...NOBODY }]);
     const counting = {
       ...format,
       encode: (...[epoch, step]: Parameters<typeof format.encode>) => {
