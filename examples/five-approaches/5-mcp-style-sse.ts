@@ -11,7 +11,8 @@ import { createTranscript } from "./transcript.ts";
 import { writeReport } from "./workflow.ts";
 
 const bus = createEventBus();
-const server = createServer(sseHandler(bus)).listen(0, "127.0.0.1");
+const handle = sseHandler(bus);
+const server = createServer((req, res) => void handle(req, res)).listen(0, "127.0.0.1");
 await once(server, "listening");
 
 const { sessionId, done } = bus.start(() => writeReport("tea"));

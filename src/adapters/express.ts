@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from "express";
+import type { Request, Response } from "express";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import type { SseOptions } from "../transport/sse/handler.ts";
 import { sseHandler as nodeHandler } from "./node.ts";
@@ -9,17 +9,25 @@ export type { Refusal } from "../transport/sse/refusal.ts";
 /**
  * Answers `GET /events?session_id=…` as an event stream, for Express 4 and 5.
  *
- * Mount it on a route of its own. Every answer is its own, refusals included: `next` is never called.
+ * Mount it on a route of its own. Every answer is its own, refusals included: `next` is never called. The handler
+ * returns a promise that settles when the answer is decided, and never rejects.
  * @throws {TypeError} If `bus` is no event bus or an option is malformed.
  * @throws {SessionProgressError} `headers_sent`, from the returned handler.
  * @example
  * ```ts
- * app.get("/events", sseHandler(bus, { authorize: (req, sessionId, owner) => req.user?.id === owner }));
+ * app.get("/events/:sessionId", sseHandler(bus, {
+ *   session: (req) => req.params.sessionId,
+ *   authorize: (req, _sessionId, owner) => req.user?.id === owner,
+ * }));
  * ```
  */
-export function sseHandler(bus: SessionEventBus, options?: SseOptions<Request>): RequestHandler {
-  const handle = nodeHandler<Request>(bus, options);
-  return (req, res) => {
-    handle(req, res);
-  };
+export function sseHandler<
+  // Express has `any` for what a request does not say of itself; `unknown` would not take those that do.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  Req extends Request<any, any, any, any, any> = Request,
+>(
+  bus: SessionEventBus,
+  options?: SseOptions<Req>,
+): (req: Req, res: Response, next?: unknown) => Promise<void> {
+  return nodeHandler<Req>(bus, options);
 }

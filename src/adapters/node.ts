@@ -16,9 +16,11 @@ export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**
  * Answers `GET /events?session_id=…` as an event stream, on a plain Node server (HTTP/1 and HTTP/2) or
- * anything that has its `req` and `res`: Fastify's and Koa's raw ones too.
+ * anything that has its `req` and `res`: Next.js's pages, h3, Nitro, and Koa's raw ones too.
  *
- * Every answer is its own, refusals included, so mount it where nothing else answers.
+ * Every answer is its own, refusals included, so mount it where nothing else answers; `next` is never called. The
+ * handler returns a promise that settles when the answer is decided: the stream has begun, another answer was given,
+ * or the client has left. It never rejects, so that nobody has to await it but a framework that would answer itself.
  * @throws {TypeError} If `bus` is no event bus or an option is malformed; from the returned handler, if it is
  *   called with another framework's arguments.
  * @throws {SessionProgressError} `headers_sent`, from the returned handler.
@@ -31,9 +33,10 @@ export type { Refusal } from "../transport/sse/refusal.ts";
 export function sseHandler<Req extends IncomingMessage | Http2ServerRequest = IncomingMessage>(
   bus: SessionEventBus,
   options?: SseOptions<Req>,
-): (req: Req, res: ServerResponse | Http2ServerResponse) => void {
+): (req: Req, res: ServerResponse | Http2ServerResponse, next?: unknown) => Promise<void> {
   const handle = createHandler(bus, options);
-  return (req, res) => {
+  // The third parameter is for h3: it ends the response of a handler with two when what that returned has settled.
+  return (req, res, _next) => {
     checkFramework("node", req, res);
     if (res.headersSent) {
       throw new SessionProgressError(
@@ -41,9 +44,8 @@ export function sseHandler<Req extends IncomingMessage | Http2ServerRequest = In
         "The response's headers were sent before sseHandler got it.",
       );
     }
-    const answer = (): void => void handle(new NodeExchange(req, res));
-    if (isPipelined(res)) inTurn(req, res, answer, ignore);
-    else answer();
+    const answer = (): Promise<void> => handle(new NodeExchange(req, res));
+    return isPipelined(res) ? inTurn(req, res, answer) : answer();
   };
 }
 
@@ -92,8 +94,4 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     writeHead(res, 200, headers);
     return new ResponsePeer(res);
   }
-}
-
-function ignore(): void {
-  // Nothing to do.
 }

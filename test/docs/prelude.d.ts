@@ -3,6 +3,7 @@ import type { SecureContextOptions } from "node:tls";
 import type { IncomingMessage } from "node:http";
 import type { Express, Request } from "express";
 import type { FastifyInstance } from "fastify";
+import type { H3 } from "h3";
 import type { Hono } from "hono";
 import type Koa from "koa";
 import type { SessionEventBus } from "session-progress";
@@ -14,6 +15,7 @@ declare global {
   const hono: Hono;
   const fastify: FastifyInstance;
   const koa: Koa;
+  const h3: H3;
   const wss: WebSocketServer;
   const key: SecureContextOptions["key"];
   const cert: SecureContextOptions["cert"];

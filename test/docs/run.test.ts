@@ -37,6 +37,7 @@ test("each of the other servers of README.md sends a session's end", async () =>
     "fetch: end",
     "fastify: end",
     "koa: end",
+    "h3: end",
     "websocket: end",
   ]);
 });

@@ -27,7 +27,7 @@ export async function serveEvents(
   const running = await serve((req, res) => {
     responses.push(res);
     onRequest(res);
-    handle(req, res);
+    void handle(req, res);
   });
   return {
     ...running,

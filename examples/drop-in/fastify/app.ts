@@ -23,7 +23,7 @@ app.post<{ Body: { topic: string } }>("/api/reports", (request, reply) => {
 const events = sseHandler(bus, { authorize: (req, _, owner) => userOf(req.headers.cookie) === owner }); // (+)
 app.get("/api/events", (request, reply) => {
   reply.hijack(); // (+) the handler answers by itself, on Node's own request and response
-  events(request.raw, reply.raw); // (+)
+  void events(request.raw, reply.raw); // (+)
 });
 
 app.addHook("preClose", () => bus.close()); // (+)

@@ -58,13 +58,13 @@ export function respond<Req>(
         return res === undefined ? peer : new NodeBypass(peer, res);
       },
     };
+    const answer = (): Promise<void> => handle(exchange);
+    const outgoing = node?.outgoing;
+    const decided =
+      outgoing !== undefined && isPipelined(outgoing) ? inTurn(node!.incoming, outgoing, answer) : answer();
     // The client has left without an answer, and nobody will read this one; but a promise must not hang.
-    const left = (): void => {
+    void decided.then(() => {
       resolve(new Response(null, { status: 499 }));
-    };
-    const answer = (): void => void handle(exchange).then(left);
-    if (node?.outgoing !== undefined && isPipelined(node.outgoing)) {
-      inTurn(node.incoming, node.outgoing, answer, left);
-    } else answer();
+    });
   });
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
+import { reserveStack } from "../../runtime/stack.ts";
 import type { AnyResponse } from "./response-peer.ts";
 
 /** A request of Node's own. */
@@ -18,22 +19,25 @@ export function isPipelined(res: AnyResponse): res is ServerResponse {
 }
 
 /**
- * Calls `answer` when the response before `res` is over, or `left` when the connection closes first. Whoever sends
- * more than a few such requests is cut off: Node reads on as long as nobody answers them.
+ * Calls `answer` when the response before `res` is over. Resolves with it, or when the connection closes first. Whoever
+ * sends more than a few such requests is cut off: Node reads on as long as nobody answers them.
  */
-export function inTurn(req: AnyRequest, res: ServerResponse, answer: () => void, left: () => void): void {
-  const { socket } = req;
-  const ahead = waiting.get(socket) ?? 0;
-  const forget = onLeft(req, left);
-  if (ahead >= MAX_WAITING) {
-    socket.destroy();
-    return;
-  }
-  waiting.set(socket, ahead + 1);
-  res.once("socket", () => {
-    waiting.set(socket, waiting.get(socket)! - 1);
-    forget();
-    answer();
+export function inTurn(req: AnyRequest, res: ServerResponse, answer: () => Promise<void>): Promise<void> {
+  reserveStack();
+  return new Promise((resolve) => {
+    const { socket } = req;
+    const ahead = waiting.get(socket) ?? 0;
+    const forget = onLeft(req, resolve);
+    if (ahead >= MAX_WAITING) {
+      socket.destroy();
+      return;
+    }
+    waiting.set(socket, ahead + 1);
+    res.once("socket", () => {
+      waiting.set(socket, waiting.get(socket)! - 1);
+      forget();
+      resolve(answer());
+    });
   });
 }
 

@@ -10,7 +10,7 @@ testEventStream("Fastify", async (bus, options, before) => {
   app.all("/events", (request, reply) => {
     for (const [name, value] of Object.entries(before)) reply.raw.setHeader(name, value);
     reply.hijack();
-    events(request.raw, reply.raw);
+    void events(request.raw, reply.raw);
   });
   const origin = await app.listen({ host: "127.0.0.1", port: 0 });
   return { url: `${origin}/events`, server: app.server, close: () => app.close() };
@@ -22,7 +22,7 @@ test("Fastify's inject is answered as a client over a socket is", async () => {
   const events = sseHandler(bus);
   app.all("/events", (request, reply) => {
     reply.hijack();
-    events(request.raw, reply.raw);
+    void events(request.raw, reply.raw);
   });
   const url = "/events?session_id=s";
   expect(await app.inject({ method: "HEAD", url })).toMatchObject({ statusCode: 200, body: "" });

@@ -39,7 +39,7 @@ testEventStream(
     const handle = sseHandler<Http2ServerRequest>(bus, options);
     const server = createServer((req, res) => {
       for (const [name, value] of Object.entries(before)) res.setHeader(name, value);
-      handle(req, res);
+      void handle(req, res);
     });
     const sessions = new Set<ServerHttp2Session>();
     server.on("session", (session) => {

@@ -9,7 +9,7 @@ testEventStream("Koa", async (bus, options, before) => {
   app.use((ctx) => {
     for (const [name, value] of Object.entries(before)) ctx.set(name, [value].flat());
     ctx.respond = false;
-    events(ctx.req, ctx.res);
+    void events(ctx.req, ctx.res);
   });
   const { origin, server, close } = await serve(app.callback());
   return { url: `${origin}/events`, server, close };

@@ -6,7 +6,7 @@ testEventStream("node:http", async (bus, options, before) => {
   const handle = sseHandler(bus, options);
   const { origin, server, close } = await serve((req, res) => {
     for (const [name, value] of Object.entries(before)) res.setHeader(name, value);
-    handle(req, res);
+    void handle(req, res);
   });
   return { url: `${origin}/events`, server, close };
 });

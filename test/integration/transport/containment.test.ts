@@ -137,7 +137,7 @@ describe.each(RESPONSE_PARTS)("a response whose %s throws", (part) => {
           handled++;
           broken(boom, from)(res);
           try {
-            handle(req, res);
+            void handle(req, res);
           } catch {
             // The server's own.
           }

@@ -28,7 +28,7 @@ async function setUp(options: (bus: SessionEventBus) => SseOptions<IncomingMessa
       return;
     }
     streams.push(res);
-    handle(req, res);
+    void handle(req, res);
   });
   cleanUp(close, () => bus.close());
   const client = await RawClient.connect(port);

@@ -23,7 +23,7 @@ async function follow(
   const { port, close } = await serve((req, response) => {
     res = response;
     prepare(res);
-    handle(req, res);
+    void handle(req, res);
   });
   const client = await RawClient.connect(port);
   cleanUp(

@@ -134,7 +134,7 @@ describe("requests that are not what they should be", () => {
     const { origin, close } = await serve((req, res) => {
       res.flushHeaders();
       try {
-        handle(req, res);
+        void handle(req, res);
       } catch (error) {
         thrown.resolve(error);
         res.end();
