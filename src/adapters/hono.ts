@@ -16,10 +16,15 @@ export type { Refusal } from "../transport/sse/refusal.ts";
  * @throws {TypeError} If `bus` is no event bus or an option is malformed.
  * @example
  * ```ts
- * app.get("/events", sseHandler(bus, { authorize: (c, sessionId, owner) => c.get("userId") === owner }));
+ * const app = new Hono<{ Variables: { userId: string } }>();
+ * app.get("/events", sseHandler(bus, { authorize: (c, _sessionId, owner) => c.get("userId") === owner }));
  * ```
  */
-export function sseHandler<E extends Env = Env>(
+export function sseHandler<
+  // Hono's own default of a context: TypeScript cannot find out the app's, and would refuse all of its variables.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  E extends Env = any,
+>(
   bus: SessionEventBus,
   options?: SseOptions<Context<E>>,
 ): (c: Context<E>, ...rest: unknown[]) => Promise<Response> {

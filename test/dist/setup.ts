@@ -26,6 +26,7 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 /** What a user of the package would have installed beside it. */
 const NEIGHBOURS = [
   "@types/express",
+  "@types/express4",
   "@types/node",
   "compression",
   "cors",

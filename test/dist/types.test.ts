@@ -67,6 +67,22 @@ if (isSessionProgressError(error)) error.code satisfies "closed" | "ended" | "he
 export { bound, createReporter, file, GET, recorded, reporter, sink, taken, text, value };
 `;
 
+/** Express of the major whose types `express` means. */
+const expressApp = `
+import express from "express";
+import { createEventBus } from "session-progress";
+import { sseHandler } from "session-progress/express";
+const bus = createEventBus();
+const app = express();
+app.get("/events", sseHandler(bus));
+app.get("/:sessionId", sseHandler(bus, { session: (req) => req.params["sessionId"] }));
+express.Router().get("/:sessionId", sseHandler(bus, { session: (req) => req.params.sessionId }));
+app.get("/:sessionId", sseHandler<express.Request<{ sessionId: string }>>(bus, { session: (req) => req.params.sessionId }));
+app.use("/events", (req, res) => { sseHandler(bus)(req, res) satisfies Promise<void>; });
+// @ts-expect-error: there is no such property
+app.get("/events", sseHandler(bus, { authorize: (req) => req.nobody === 1 }));
+`;
+
 /** A page: DOM types, none of Node. */
 const page = `
 import { createReporter, reportProgress } from "session-progress";
@@ -103,6 +119,18 @@ const consumers = {
   "the old node": {
     options: { ...strict, module: "commonjs", moduleResolution: "node10", ignoreDeprecations: "6.0" },
     files: { "consumer.ts": server },
+  },
+  "Express 4": {
+    options: {
+      ...strict,
+      module: "nodenext",
+      paths: { express: ["../node_modules/@types/express4/index.d.ts"] },
+    },
+    files: { "consumer.mts": expressApp, "consumer.cts": expressApp },
+  },
+  "Express 5": {
+    options: { ...strict, module: "nodenext" },
+    files: { "consumer.mts": expressApp, "consumer.cts": expressApp },
   },
   "a page": {
     options: { ...strict, module: "esnext", moduleResolution: "bundler", lib: ["ES2022", "DOM"], types: [] },

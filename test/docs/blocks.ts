@@ -39,6 +39,21 @@ export function blocksOf(file: string): Block[] {
   }));
 }
 
+/** The `ts` blocks in the comments of the files in `folder`, as they stand there. */
+export function examplesOf(folder: string): Block[] {
+  return readdirSync(join(ROOT, folder)).flatMap((name) => {
+    const file = `${folder}/${name}`;
+    const text = read(file);
+    return [...text.matchAll(/^ \* ```ts\n(.*?)^ \* ```$/gms)].map(({ index, 1: code = "" }) => ({
+      file,
+      line: text.slice(0, index).split("\n").length + 1,
+      language: "ts",
+      tag: "",
+      code: code.replaceAll(/^ \* ?/gm, ""),
+    }));
+  });
+}
+
 export const blocks: readonly Block[] = documents().flatMap(blocksOf);
 
 /** The one block of `file` that is tagged `tag`. */

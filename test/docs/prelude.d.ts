@@ -9,6 +9,12 @@ import type Koa from "koa";
 import type { SessionEventBus } from "session-progress";
 import type { WebSocketServer } from "ws";
 
+declare module "express-serve-static-core" {
+  interface Request {
+    user?: { id: string };
+  }
+}
+
 declare global {
   const app: Express;
   const bus: SessionEventBus;

@@ -1,15 +1,31 @@
 import { join } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
-import { type Block, blocks, ROOT } from "./blocks.ts";
+import { type Block, blocks, examplesOf, ROOT } from "./blocks.ts";
 
 const TYPESCRIPT = blocks.filter(({ language }) => language === "ts");
+/** What the comments of src/adapters show, with the imports that it takes for granted. */
+const EXAMPLES: readonly Block[] = examplesOf("src/adapters").map((one) => {
+  const entry = /(\w+)\.ts$/.exec(one.file)![1]!;
+  const name = entry === "websocket" ? "followOverWebSocket" : "sseHandler";
+  const imports = [
+    'import { createServer } from "node:http";',
+    'import { Hono } from "hono";',
+    `import { ${name} } from "session-progress/${entry}";`,
+  ];
+  return { ...one, code: `${imports.join(" ")} ${one.code}` };
+});
 const IGNORED = /^ignore-check(?: (.+))?$/;
 
 test("every TypeScript block compiles", () => {
   const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
   expect(together.length).toBeGreaterThan(5);
   expect(complaints(together)).toEqual([]);
+});
+
+test("every example in the adapters' comments compiles", { timeout: 60_000 }, () => {
+  expect(EXAMPLES.length).toBeGreaterThan(4);
+  expect(complaints(EXAMPLES)).toEqual([]);
 });
 
 test(

@@ -17,11 +17,21 @@ import type { SharedBytes } from "./shared-bytes.ts";
 /** Options of `sseHandler`, the same in every adapter. `Req` is what the framework calls a request. */
 export interface SseOptions<Req> {
   /**
-   * Which session is asked for.
+   * Which session is asked for. Anything but one well-formed id is a 400: `null`, `undefined`, or an array, which
+   * frameworks make of a parameter that was given several times.
    *
    * @defaultValue the query parameter `session_id`
    */
-  session?: ((req: Req) => string | undefined | Promise<string | undefined>) | undefined;
+  session?:
+    | ((
+        req: Req,
+      ) =>
+        | string
+        | readonly string[]
+        | null
+        | undefined
+        | Promise<string | readonly string[] | null | undefined>)
+    | undefined;
   /**
    * Whether this request may follow this session; asked before any header is sent, and again when the
    * session's owner has changed. `false` is 403. Without it whoever knows the session id may follow.
@@ -152,10 +162,9 @@ class Handler<Req> {
     if (method !== "GET" && method !== "HEAD") return { status: 405, headers: { Allow: "GET, HEAD" } };
     if (!acceptsEventStream(exchange.header("accept"))) return { status: 406 };
     const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
-    let sessionId =
-      this.#options.session === undefined ? query.get(SESSION_QUERY) : this.#options.session(request);
-    if (typeof sessionId === "object" && sessionId !== null)
-      sessionId = await this.#inTime("session", sessionId);
+    const { session } = this.#options;
+    let sessionId = session === undefined ? query.get(SESSION_QUERY) : session(request);
+    if (isPromise(sessionId)) sessionId = await this.#inTime("session", sessionId);
     if (!isSessionId(sessionId)) return BAD_SESSION_ID;
     const filled = filling(this.#hub, sessionId);
     if (filled !== undefined) await this.#inTime("backplane", filled);
@@ -220,6 +229,10 @@ class Handler<Req> {
     new Connection(hub, session, peer, this.#format, EVENT_STREAM_KEY, this.#settings, start);
     return undefined;
   }
+}
+
+function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === "object" && value !== null && "then" in value;
 }
 
 /** The header wins, unless it is empty; then the query, also in the word that polyfills use. */

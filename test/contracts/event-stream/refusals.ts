@@ -33,6 +33,18 @@ export function testRefusals({ setUp, methodPassthrough }: AdapterUnderTest): vo
       expect(bus.stats().followers).toBe(0);
     });
 
+    test.each([
+      ["none", null],
+      ["several", ["a", "b"]],
+      ["one of a list", ["a"]],
+      ["later none", Promise.resolve(null)],
+      ["later several", Promise.resolve(["a", "b"])],
+    ])("400: the session option says %s", async (_, answer) => {
+      const { errors, follow } = await setUp({ session: () => answer });
+      await expectProblem(await follow(), 400);
+      expect(errors).toEqual([]);
+    });
+
     test("200: the longest session id, and one that objects have as a property", async () => {
       const { bus, follow } = await setUp();
       for (const id of ["x".repeat(128), "A-Z.a_z:0~9", "__proto__", "constructor"]) {
