@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
+import type { Carrier } from "../bus/followers.ts";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
 import type { AnswerHeaders } from "../transport/answer-headers.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { type AnyRequest, inTurn, isPipelined, linkOf } from "../transport/node/client-connection.ts";
+import { type AnyRequest, carrierOf, inTurn, isPipelined } from "../transport/node/client-connection.ts";
 import { writeHead } from "../transport/node/response-head.ts";
 import { type AnyResponse, isHttp2, ResponsePeer } from "../transport/node/response-peer.ts";
 
@@ -53,14 +54,12 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
   readonly request: Req;
   readonly method: string;
   readonly url: string;
-  readonly link: object | undefined;
   readonly #res: AnyResponse;
 
   constructor(req: Req, res: AnyResponse) {
     this.request = req;
     this.method = req.method ?? "GET";
     this.url = req.url ?? "";
-    this.link = linkOf(req);
     this.#res = res;
   }
 
@@ -71,6 +70,10 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     return isHttp2(res)
       ? res.stream.destroyed
       : res.destroyed || res.closed || res.socket?.destroyed === true;
+  }
+
+  get carrier(): Carrier | undefined {
+    return carrierOf(this.request);
   }
 
   header(name: string): string | undefined {

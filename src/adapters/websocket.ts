@@ -81,7 +81,7 @@ export function followOverWebSocket(
     }
     const session = hub.join(sessionId);
     const limits = { keepAliveMs: Infinity, writeDeadlineMs, maxStreamMs };
-    const start = { ...admitted.start, request, link: undefined, admit: admitting(hub, session, filter) };
+    const start = { ...admitted.start, request, carrier: undefined, admit: admitting(hub, session, filter) };
     new Connection(hub, session, peer, jsonMessages, jsonMessages, limits, start);
   };
   const filled = filling(hub, sessionId);

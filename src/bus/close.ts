@@ -47,6 +47,8 @@ export class Closing {
       for (const follower of session.followers) follower.disconnect(true);
       for (const listener of session.listeners) listener.stop();
     }
+    // Their servers would wait for them for as long as their clients like, and have no other sign of the end.
+    for (const carrier of followers.carriers) carrier.close?.();
     if (!(await settlesWithin(followers.allClosed(), CLOSE_MS))) {
       for (const connection of followers.connections) connection.destroy();
       await settlesWithin(followers.allClosed(), CLOSE_MS);

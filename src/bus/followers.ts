@@ -1,10 +1,10 @@
 import type { GapEvent } from "../protocol/event.ts";
 import { runOutside } from "../runtime/async-context.ts";
 import { reserveStack } from "../runtime/stack.ts";
+import { CarrierShares } from "./carrier-shares.ts";
 import type { Faults } from "./faults.ts";
 import { FlushScheduler } from "./flush-scheduler.ts";
 import type { Hooks } from "./hooks.ts";
-import { LinkShares } from "./link-shares.ts";
 import type { BusLimits } from "./options.ts";
 import { added, type Appended, type Follower, type Listener, removed, type Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
@@ -13,6 +13,13 @@ import type { SessionRegistry } from "./session-registry.ts";
 export interface Connected {
   /** Ends it at once, whatever is still to be sent. */
   destroy(): void;
+}
+
+/** What brings a client's requests, many at once: an HTTP/2 session. */
+export interface Carrier {
+  /** Takes no further request, and ends when those that it has are answered; where its server does not see to that. */
+  close?(): unknown;
+  once(event: "close", listener: () => void): unknown;
 }
 
 /** Who follows which session: attaching, detaching, and offering what is new. The only counter of followers. */
@@ -24,7 +31,9 @@ export class Followers {
   gaps = 0;
   /** Connections that hold a socket, ended ones included. */
   readonly connections: Set<Connected> = new Set<Connected>();
-  readonly #shares = new LinkShares();
+  readonly #shares = new CarrierShares();
+  /** What has carried a request for a session and is still there. */
+  readonly carriers: Set<Carrier> = new Set<Carrier>();
   readonly #registry: SessionRegistry;
   readonly #limits: BusLimits;
   readonly #hooks: Hooks;
@@ -46,20 +55,26 @@ export class Followers {
     this.#dropCaches = dropCaches;
   }
 
+  carriedBy(carrier: Carrier): void {
+    if (carrier.close === undefined || this.carriers.has(carrier)) return;
+    this.carriers.add(carrier);
+    carrier.once("close", () => this.carriers.delete(carrier));
+  }
+
   attach(session: Session, follower: Follower): void {
     reserveStack(2);
     if (session.followers.size === 0) offered(session);
     this.#registry.hold(session);
     session.followers = added(session.followers, follower);
     if ("request" in follower) session.connections++;
-    if (follower.link !== undefined) this.#shares.count(follower.link, session, 1);
+    if (follower.carrier !== undefined) this.#shares.count(follower.carrier, session, 1);
     this.count++;
   }
 
   detach(session: Session, follower: Follower): void {
     if (!removed(session.followers, follower)) return;
     if ("request" in follower) session.connections--;
-    if (follower.link !== undefined) this.#shares.count(follower.link, session, -1);
+    if (follower.carrier !== undefined) this.#shares.count(follower.carrier, session, -1);
     this.count--;
     if (session.followers.size === 0) this.#dropCaches(session);
     this.#registry.release(session);
@@ -79,12 +94,14 @@ export class Followers {
     this.#registry.release(session);
   }
 
-  /** Whether one more connection, to `session` and over `link`, would be too many. */
-  isFull(session: Session | undefined, link?: object): boolean {
+  /** Whether one more connection, to `session` and by `carrier`, would be too many. */
+  isFull(session: Session | undefined, carrier?: object): boolean {
     const { maxFollowers, maxFollowersPerSession } = this.#limits;
     if (this.connections.size >= maxFollowers || (session?.connections ?? 0) >= maxFollowersPerSession)
       return true;
-    return link !== undefined && this.#shares.isFull(link, session, maxFollowersPerSession, maxFollowers);
+    return (
+      carrier !== undefined && this.#shares.isFull(carrier, session, maxFollowersPerSession, maxFollowers)
+    );
   }
 
   /** Counts a gap that a follower is told of. */

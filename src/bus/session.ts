@@ -37,8 +37,8 @@ export interface Follower {
   disconnect(closing: boolean): void;
   /** A connection has what it was admitted with, for `disconnect`'s `where`; an iterator has none. */
   readonly request?: unknown;
-  /** What connections of one client share: an HTTP/2 session. */
-  readonly link?: object | undefined;
+  /** What brought it and may bring more. */
+  readonly carrier?: object | undefined;
 }
 
 /** An entry that was just written, as listeners and the `event` hook get it: one object for all. */

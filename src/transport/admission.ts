@@ -21,21 +21,21 @@ export type Admission =
 
 /**
  * Decides in the one order that holds for every transport: who has seen the end is told so even when the bus is
- * full, because nothing else stops its client from coming back. `link` is what requests of one client share.
+ * full, because nothing else stops its client from coming back. `carrier` is what brought the request and may bring more.
  */
 export function admission(
   hub: Hub,
   sessionId: string,
   lastEventId: string,
   mustExist: boolean,
-  link?: object,
+  carrier?: object,
 ): Admission {
   if (hub.closing) return { kind: "closing" };
   const session = hub.find(sessionId);
   if (mustExist && !session?.opened) return { kind: "unknown" };
   const start = resumeAt(session, lastEventId);
   if (session?.log.isOverAt(start.position)) return { kind: "over" };
-  if (hub.followers.isFull(session, link)) return { kind: "full" };
+  if (hub.followers.isFull(session, carrier)) return { kind: "full" };
   return { kind: "follow", start };
 }
 

@@ -18,8 +18,8 @@ export interface ConnectionLimits {
 /** Where a connection starts, and who asked for it. */
 export interface ConnectionStart extends Start {
   readonly request: unknown;
-  /** What other connections of the same client share with it. */
-  readonly link: object | undefined;
+  /** What brought it and may bring more. */
+  readonly carrier: object | undefined;
   /** Which entries it sees; `undefined`: all. */
   readonly admit: Admit | undefined;
 }
@@ -38,7 +38,7 @@ const UNKNOWN_PENDING = 2 ** 30;
  */
 export class Connection<P> implements Follower, Ticking, PeerListener {
   readonly request: unknown;
-  readonly link: object | undefined;
+  readonly carrier: object | undefined;
   readonly #hub: Hub;
   readonly #session: Session;
   readonly #cursor: Cursor;
@@ -73,7 +73,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     start: ConnectionStart,
   ) {
     this.request = start.request;
-    this.link = start.link;
+    this.carrier = start.carrier;
     this.#hub = hub;
     this.#session = session;
     this.#cursor = new Cursor(session, start);

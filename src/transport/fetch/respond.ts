@@ -1,6 +1,6 @@
 import { reserveStack } from "../../runtime/stack.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
-import { hasLeft, inTurn, isPipelined, linkOf } from "../node/client-connection.ts";
+import { carrierOf, hasLeft, inTurn, isPipelined } from "../node/client-connection.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import { bypassable, NodeBypass } from "./node-bypass.ts";
 import type { NodeSide } from "./node-side.ts";
@@ -43,7 +43,7 @@ export function respond<Req>(
       request,
       method,
       url,
-      link: node && (linkOf(node.incoming) ?? (node.outgoing ? undefined : node.incoming.socket)),
+      carrier: node && (carrierOf(node.incoming) ?? (node.outgoing ? undefined : node.incoming.socket)),
       header: (name) => headers.get(name) ?? undefined,
       get gone() {
         return signal.aborted || (node !== undefined && hasLeft(node.incoming));

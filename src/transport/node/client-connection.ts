@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
+import type { Carrier } from "../../bus/followers.ts";
 import { reserveStack } from "../../runtime/stack.ts";
 import type { AnyResponse } from "./response-peer.ts";
 
@@ -67,7 +68,7 @@ export function onLeft(req: AnyRequest, left: () => void): () => void {
   return () => all.delete(left);
 }
 
-/** What many requests of one client have in common at the same time: its HTTP/2 session. */
-export function linkOf(req: AnyRequest): object | undefined {
+/** The HTTP/2 session that brought `req`, if one did. Its `close` says GOAWAY. */
+export function carrierOf(req: AnyRequest): Carrier | undefined {
   return "stream" in req ? req.stream.session : undefined;
 }

@@ -1,3 +1,4 @@
+import type { Carrier } from "../../bus/followers.ts";
 import type { Hub } from "../../bus/hub.ts";
 import { filling, hubOf } from "../../bus/hub-of.ts";
 import type { AgentEvent } from "../../protocol/event.ts";
@@ -11,7 +12,7 @@ import type { AnswerHeaders } from "../answer-headers.ts";
 import { Connection, type ConnectionLimits } from "../connection.ts";
 import type { Format } from "../format.ts";
 import { type BytePeer, encodeClosing, EVENT_STREAM_KEY, eventStreamFormat } from "./event-stream.ts";
-import { acceptsEventStream, type Refusal, refuse, TooLate } from "./refusal.ts";
+import { acceptsEventStream, type Answerable, type Refusal, refuse, TooLate } from "./refusal.ts";
 import type { SharedBytes } from "./shared-bytes.ts";
 
 /** Options of `sseHandler`, the same in every adapter. `Req` is what the framework calls a request. */
@@ -91,10 +92,10 @@ export interface Exchange<Req> {
   readonly url: string;
   /** A request header, by its lower-case name. */
   header(name: string): string | undefined;
-  /** What this client's other requests at this time share with it; `undefined` where there can be none. */
-  readonly link: object | undefined;
   /** Whether the client has left. */
   readonly gone: boolean;
+  /** What the request came by, where that carries many at once. */
+  readonly carrier?: Carrier | undefined;
   /** Answers at once. */
   answer(status: number, headers: AnswerHeaders, body: string): void;
   /** Begins a streamed 200. */
@@ -138,8 +139,9 @@ class Handler<Req> {
 
   async handle(exchange: Exchange<Req>): Promise<void> {
     try {
+      if (exchange.carrier !== undefined) this.#hub.followers.carriedBy(exchange.carrier);
       const refusal = await this.#admit(exchange);
-      if (refusal !== undefined && !exchange.gone) refuse(exchange, refusal);
+      if (refusal !== undefined && !exchange.gone) this.#refuse(exchange, refusal);
     } catch (thrown) {
       this.#fail(exchange, thrown);
     }
@@ -150,10 +152,22 @@ class Handler<Req> {
     this.#hub.faults.tell(thrown);
     try {
       const late = { status: 503, headers: { "Retry-After": "5" } };
-      if (!exchange.gone) refuse(exchange, thrown instanceof TooLate ? late : { status: 500 });
+      if (!exchange.gone) this.#refuse(exchange, thrown instanceof TooLate ? late : { status: 500 });
     } catch (again) {
       this.#hub.faults.tell(again);
     }
+  }
+
+  #refuse(exchange: Exchange<Req>, refusal: Refusal): void {
+    refuse({ answer: (...answer) => this.#answer(exchange, ...answer) }, refusal);
+  }
+
+  /** A process that closes lets the connection go: it would be asked again and again over the same one. */
+  #answer(exchange: Exchange<Req>, ...[status, headers, body]: Parameters<Answerable["answer"]>): void {
+    const { carrier } = exchange;
+    const isLast = this.#hub.closing && carrier?.close === undefined;
+    exchange.answer(status, isLast ? { ...headers, Connection: "close" } : headers, body);
+    if (this.#hub.closing) carrier?.close?.();
   }
 
   /** Begins the stream, in the same turn unless something has to be waited for, or says why not. */
@@ -199,24 +213,24 @@ class Handler<Req> {
   }
 
   #begin(exchange: Exchange<Req>, sessionId: string, lastId: string): Refusal | undefined {
-    const { link } = exchange;
-    const admitted = admission(this.#hub, sessionId, lastId, this.#options.mustExist === true, link);
+    const { carrier } = exchange;
+    const admitted = admission(this.#hub, sessionId, lastId, this.#options.mustExist === true, carrier);
     switch (admitted.kind) {
       case "closing":
         // Not a 503: it would stop EventSource for good.
-        exchange.answer(200, STREAM_HEADERS, encodeClosing(this.#settings.retryMs));
+        this.#answer(exchange, 200, STREAM_HEADERS, encodeClosing(this.#settings.retryMs));
         return undefined;
       case "unknown":
         return { status: 404 };
       case "over":
-        exchange.answer(204, NO_STORE, "");
+        this.#answer(exchange, 204, NO_STORE, "");
         return undefined;
       case "full":
         return { status: 429, headers: { "Retry-After": "5" } };
       case "follow":
     }
     if (exchange.method === "HEAD") {
-      exchange.answer(200, STREAM_HEADERS, "");
+      this.#answer(exchange, 200, STREAM_HEADERS, "");
       return undefined;
     }
     const hub = this.#hub;
@@ -225,7 +239,7 @@ class Handler<Req> {
     const session = hub.join(sessionId);
     const admit = admitting(hub, session, filter && ((event) => filter(event, request)));
     const peer = exchange.stream(STREAM_HEADERS);
-    const start = { ...admitted.start, request, link, admit };
+    const start = { ...admitted.start, request, carrier, admit };
     new Connection(hub, session, peer, this.#format, EVENT_STREAM_KEY, this.#settings, start);
     return undefined;
   }
