@@ -7,10 +7,11 @@ import { checkSessionId } from "../protocol/session-id.ts";
 import { checkWhole, mismatch, notAFunction } from "../runtime/errors.ts";
 import { admission, admitting } from "../transport/admission.ts";
 import { Connection } from "../transport/connection.ts";
-import { jsonMessages } from "../transport/websocket/json-messages.ts";
-import { type WebSocketLike, WebSocketPeer } from "../transport/websocket/web-socket-peer.ts";
+import { JSON_MESSAGES_KEY, jsonMessages } from "../transport/websocket/json-messages.ts";
+import { unwrapped, type WebSocketLike } from "../transport/websocket/web-socket-like.ts";
+import { WebSocketPeer } from "../transport/websocket/web-socket-peer.ts";
 
-export type { WebSocketLike } from "../transport/websocket/web-socket-peer.ts";
+export type { WebSocketLike } from "../transport/websocket/web-socket-like.ts";
 
 /** Options of {@link followOverWebSocket}. */
 export interface WebSocketOptions {
@@ -25,6 +26,13 @@ export interface WebSocketOptions {
    * that throws, or answers anything but a boolean, withholds, and the `error` hook is told.
    */
   filter?: ((event: AgentEvent) => boolean) | undefined;
+  /**
+   * Milliseconds of silence after which a ping is sent, so that proxies keep the connection; where the socket has
+   * no `ping`, a message `{ id, event: { t: "ping" } }`, which clients ignore.
+   *
+   * @defaultValue 15,000
+   */
+  keepAliveMs?: number | undefined;
   /**
    * A client that takes nothing for so many milliseconds is cut off; it may come back and resume.
    *
@@ -46,7 +54,8 @@ export interface WebSocketOptions {
  * `{ id, event: { t: "ready", resume } }`.
  *
  * The rules are those of the event stream: gaps, resume with `after`, deadlines. Closed with 1000 after the
- * session's end; with 4000, 4001 (the bus closes) or 4008 (too slow) the client may come back.
+ * session's end; with 4000, 4001 (the bus closes) or 4008 (too slow, or the socket dropped a message) the client may
+ * come back.
  *
  * @returns Stops following. To be called in the `close` handler of sockets without `addEventListener` (Bun,
  *   Hono's helper).
@@ -67,11 +76,13 @@ export function followOverWebSocket(
   if (typeof (socket as Partial<WebSocketLike> | undefined)?.send !== "function") {
     throw mismatch("socket", "a WebSocket", socket);
   }
-  const { after = "", filter, writeDeadlineMs = 30_000, maxStreamMs = Infinity, request } = options;
+  const { after = "", filter, request } = options;
+  const { keepAliveMs = 15_000, writeDeadlineMs = 30_000, maxStreamMs = Infinity } = options;
+  checkWhole("keepAliveMs", keepAliveMs, 1);
   checkWhole("writeDeadlineMs", writeDeadlineMs, 1);
   if (maxStreamMs !== Infinity) checkWhole("maxStreamMs", maxStreamMs, 1);
   if (filter !== undefined && typeof filter !== "function") throw notAFunction("filter", filter);
-  const peer = new WebSocketPeer(hub.ticker, socket);
+  const peer = new WebSocketPeer(hub.ticker, unwrapped(socket));
   const begin = (): void => {
     if (peer.isOver) return;
     const admitted = admission(hub, sessionId, after, false);
@@ -80,9 +91,10 @@ export function followOverWebSocket(
       return;
     }
     const session = hub.join(sessionId);
-    const limits = { keepAliveMs: Infinity, writeDeadlineMs, maxStreamMs };
-    const start = { ...admitted.start, request, carrier: undefined, admit: admitting(hub, session, filter) };
-    new Connection(hub, session, peer, jsonMessages, jsonMessages, limits, start);
+    const limits = { keepAliveMs, writeDeadlineMs, maxStreamMs };
+    const format = jsonMessages(peer.ping === undefined ? keepAliveMs : undefined);
+    const start = { ...admitted.start, request, admit: admitting(hub, session, filter) };
+    new Connection(hub, session, peer, format, JSON_MESSAGES_KEY, limits, start);
   };
   const filled = filling(hub, sessionId);
   if (filled === undefined) begin();

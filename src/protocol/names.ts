@@ -20,11 +20,11 @@ export type Close = readonly [code: number, reason: string];
 
 /** The session has ended: the client must not come back. */
 export const CLOSE_ENDED: Close = [1000, "end"];
-/** The application disconnected the client, or its lifetime is over. */
+/** The application disconnected the client, its lifetime is over, or a message could not be sent. */
 export const CLOSE_RECONNECT: Close = [4000, "reconnect"];
 /** The server is closing. */
 export const CLOSE_CLOSING: Close = [4001, "closing"];
-/** The client took nothing within the write deadline. */
+/** The client took nothing within the write deadline, or its socket dropped a message. */
 export const CLOSE_TOO_SLOW: Close = [4008, "too slow"];
 /** The server has no room for one more follower. */
 export const CLOSE_TOO_MANY: Close = [4029, "too many followers"];

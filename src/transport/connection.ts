@@ -19,7 +19,7 @@ export interface ConnectionLimits {
 export interface ConnectionStart extends Start {
   readonly request: unknown;
   /** What brought it and may bring more. */
-  readonly carrier: object | undefined;
+  readonly carrier?: object | undefined;
   /** Which entries it sees; `undefined`: all. */
   readonly admit: Admit | undefined;
 }
@@ -134,7 +134,16 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     } else if (!this.#ended && now - this.#openedAt >= maxStreamMs) {
       this.disconnect(false);
     } else if (!this.#blocked && (++this.#silentTicks + 1) * this.#tickMs > keepAliveMs) {
-      if (this.#format.keepAlive !== undefined) this.#write(this.#format.keepAlive);
+      this.#keepAlive();
+    }
+  }
+
+  #keepAlive(): void {
+    if (this.#peer.ping === undefined) {
+      this.#write(this.#format.keepAlive(this.#cursor));
+    } else {
+      this.#silentTicks = 0;
+      this.#peer.ping();
     }
   }
 

@@ -13,8 +13,8 @@ export interface Format<P> {
   rest(payload: P, count: number, offset: number): P;
   /** The first words: where a follower stands. */
   ready(cursor: Cursor): P;
-  /** Said after a silence of `keepAliveMs`. */
-  readonly keepAlive?: P;
+  /** Said after a silence of `keepAliveMs`, unless the peer has a way of its own. */
+  keepAlive(cursor: Cursor): P;
   /** The last words when the bus closes. */
   closing?(): P;
 }

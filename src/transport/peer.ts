@@ -10,6 +10,8 @@ export interface Peer<P> {
   readonly pending: number;
   /** Pushes out what the runtime holds back until the end of the turn. */
   flush?(): void;
+  /** Shows that the connection is alive, where the transport has a way of its own. */
+  readonly ping?: (() => void) | undefined;
   /** Ends the connection after what was written; `onClose` follows. */
   end(why: EndReason): void;
   /** Cuts the connection; `onClose` follows. */

@@ -21,7 +21,7 @@ const EVENT_STREAM: Pick<Format<SharedBytes>, "encode" | "sizeOf" | "join" | "re
   sizeOf: utf8Length,
   join: (frames, size) => new SharedBytes(frames.length === 1 ? frames[0]! : frames.join(""), size),
   rest: (payload, _count, offset) => payload.after(offset),
-  keepAlive: KEEP_ALIVE,
+  keepAlive: () => KEEP_ALIVE,
 };
 
 /** The key under which followers of any handler share what is encoded. */

@@ -5,24 +5,10 @@ import {
   CLOSE_RECONNECT,
   CLOSE_TOO_SLOW,
 } from "../../protocol/names.ts";
+import { catchRejection } from "../../runtime/diagnostics.ts";
 import type { Ticker, Ticking } from "../../runtime/ticker.ts";
 import type { EndReason, Peer, PeerListener } from "../peer.ts";
-
-/** What a WebSocket needs: `ws`, Bun, Deno, Cloudflare and Hono's helper all have it. */
-export interface WebSocketLike {
-  /** Sends one text message. */
-  send(message: string): unknown;
-  /** Begins to close the connection. */
-  close(code?: number, reason?: string): unknown;
-  /** Bytes that `send` took and have not left the process. Where it is missing there is no back-pressure. */
-  readonly bufferedAmount?: number | undefined;
-  /** 2 and 3 mean that it is over. */
-  readonly readyState?: number | undefined;
-  /** Tells of its end; where it is missing, call what `followOverWebSocket` returns. */
-  addEventListener?(type: "close" | "error", listener: () => void): unknown;
-  /** Cuts the connection, where there is such a thing. */
-  terminate?(): unknown;
-}
+import type { WebSocketLike } from "./web-socket-like.ts";
 
 const CLOSES: Readonly<Record<EndReason, Close>> = {
   ended: CLOSE_ENDED,
@@ -31,23 +17,44 @@ const CLOSES: Readonly<Record<EndReason, Close>> = {
 };
 const HIGH_WATER_MARK = 65_536;
 const DRAIN_POLL_MS = 20;
+const NOTHING: readonly string[] = [];
 
-/** A WebSocket as a peer. WebSockets have no drain event, so it is asked every 20 ms while it is full. */
+/**
+ * A WebSocket as a peer. WebSockets have no drain event, so it is asked every 20 ms while it is full.
+ *
+ * Bun's drops what exceeds its buffer's limit, which nobody can ask for. Such a socket is handed a message only while
+ * little is buffered; what that leaves of a turn waits here.
+ */
 export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   listener: PeerListener | undefined;
+  /** Only where the socket has pings. */
+  ping: (() => void) | undefined;
   readonly #ticker: Ticker;
   readonly #socket: WebSocketLike;
+  readonly #mayDrop: boolean;
+  /** Messages that wait for room in the socket, at most a turn's burst of them; and their length. */
+  #waiting = NOTHING;
+  #waitingLength = 0;
+  /** Whether to close when those are sent. */
+  #isEnding = false;
   #over = false;
 
   constructor(ticker: Ticker, socket: WebSocketLike) {
     this.#ticker = ticker;
     this.#socket = socket;
+    this.#mayDrop = typeof socket.getBufferedAmount === "function";
+    if (typeof socket.ping === "function") this.ping = this.#ping;
     socket.addEventListener?.("close", this.left);
     socket.addEventListener?.("error", this.left);
   }
 
   get pending(): number {
-    return this.#socket.bufferedAmount ?? 0;
+    return this.#buffered + this.#waitingLength;
+  }
+
+  get #buffered(): number {
+    const socket = this.#socket;
+    return (this.#mayDrop ? socket.getBufferedAmount?.() : socket.bufferedAmount) ?? 0;
   }
 
   /** Whether the socket is closing or closed. */
@@ -56,27 +63,86 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   }
 
   write(messages: readonly string[]): boolean {
+    if (this.#waiting.length === 0) return this.#send(messages);
+    this.#wait(this.#waiting.concat(messages));
+    return false;
+  }
+
+  #send(messages: readonly string[]): boolean {
     try {
-      for (const message of messages) this.#socket.send(message);
+      for (let index = 0; index < messages.length; index++) {
+        if (this.#mayDrop && this.#buffered > HIGH_WATER_MARK) {
+          this.#wait(messages.slice(index));
+          break;
+        }
+        if (!this.#took(this.#socket.send(messages[index]!))) return false;
+      }
     } catch {
-      // Every runtime throws another error when the socket is closing; its `close` may never come.
-      this.left();
+      this.#failed();
       return false;
     }
-    if (this.pending <= HIGH_WATER_MARK) return true;
+    if (this.#waiting.length === 0 && this.#buffered <= HIGH_WATER_MARK) return true;
     this.#ticker.join(this, DRAIN_POLL_MS);
     return false;
   }
 
-  tick(): void {
-    if (this.isOver) this.left();
-    else if (this.pending <= HIGH_WATER_MARK / 2) {
-      this.#ticker.leave(this, DRAIN_POLL_MS);
-      this.listener?.onDrain();
+  #wait(messages: readonly string[]): void {
+    this.#waiting = messages;
+    this.#waitingLength = messages.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** Whether the socket took a message. Else it is given up: a client that comes back resumes, a hole would stay. */
+  #took(answer: unknown): boolean {
+    if (answer === 0 && this.#mayDrop) this.#giveUp(CLOSE_TOO_SLOW);
+    else catchRejection(answer, this.#failed);
+    return !this.#over;
+  }
+
+  readonly #ping = (): void => {
+    try {
+      catchRejection(this.#socket.ping?.(), this.#failed);
+    } catch {
+      this.#failed();
+    }
+  };
+
+  /** Every runtime throws another error when the socket is closing; its `close` may never come. */
+  readonly #failed = (): void => {
+    this.#giveUp(CLOSE_RECONNECT);
+  };
+
+  #giveUp(close: Close): void {
+    if (this.#over) return;
+    const { isOver } = this;
+    this.left();
+    if (isOver) return;
+    try {
+      this.#socket.close(...close);
+    } catch {
+      // It was closing.
     }
   }
 
+  tick(): void {
+    if (this.isOver) {
+      this.left();
+    } else if (this.#buffered <= HIGH_WATER_MARK / 2) {
+      const waiting = this.#waiting;
+      this.#wait(NOTHING);
+      if (!this.#send(waiting)) return;
+      this.#ticker.leave(this, DRAIN_POLL_MS);
+      if (this.#isEnding) this.#close("ended");
+      else this.listener?.onDrain();
+    }
+  }
+
+  /** What waits is not sent any more, unless the end is in it: the client has not seen it, and resumes before it. */
   end(why: EndReason): void {
+    if (why === "ended" && this.#waiting.length > 0) this.#isEnding = true;
+    else this.#close(why);
+  }
+
+  #close(why: EndReason): void {
     this.left();
     this.#socket.close(...CLOSES[why]);
   }
@@ -91,6 +157,7 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   readonly left = (): void => {
     if (this.#over) return;
     this.#over = true;
+    this.#wait(NOTHING);
     this.#ticker.leave(this, DRAIN_POLL_MS);
     this.listener?.onClose();
   };
