@@ -66,7 +66,10 @@ export class Followers {
     if (session.followers.size === 0) offered(session);
     this.#registry.hold(session);
     session.followers = added(session.followers, follower);
-    if ("request" in follower) session.connections++;
+    if ("request" in follower) {
+      session.connections++;
+      session.connected++;
+    }
     if (follower.carrier !== undefined) this.#shares.count(follower.carrier, session, 1);
     this.count++;
   }

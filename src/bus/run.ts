@@ -7,6 +7,7 @@ import { messageOf, mismatch, notAFunction, SessionProgressError } from "../runt
 import type { Hub } from "./hub.ts";
 import { type ActiveRun, added, removed, type Session } from "./session.ts";
 import { sessionSink } from "./session-sink.ts";
+import { checkUnfollowedMs, UnfollowedWatch } from "./unfollowed.ts";
 
 // Node makes this global when it is first asked for, and cannot where globals are frozen.
 const { AbortController } = globalThis;
@@ -32,13 +33,22 @@ export interface StartOptions<T> {
    * throws is told to the `error` hook, and the end goes out without data.
    */
   result?: ((value: T) => EventData | PromiseLike<EventData>) | undefined;
+  /**
+   * Cancels the run when no connection has followed its session for so many milliseconds: counted from `start`, then
+   * from the last one's leaving, to a quarter accurate. Who comes back in time keeps the run. Connections are event
+   * streams and WebSockets; iterators and listeners do not count.
+   *
+   * With a backplane it is a `TypeError`: what follows through other processes is not counted.
+   * @defaultValue never
+   */
+  unfollowedMs?: number | undefined;
 }
 
 /** What the function of a run is given. */
 export interface RunContext {
   /** The session it runs in. */
   readonly sessionId: string;
-  /** Aborts when the session is ended from elsewhere, or the bus closes. */
+  /** Aborts when the session is ended from elsewhere, nobody has followed it for `unfollowedMs`, or the bus closes. */
   readonly signal: AbortSignal;
   /** The reporter that is ambient inside. */
   readonly reporter: Reporter;
@@ -62,14 +72,15 @@ export function startRun<T>(
   fn: (context: RunContext) => T | PromiseLike<T>,
   options: StartOptions<T> = {},
 ): StartedRun {
-  const { sessionId = createSessionId(), owner, keepOpen = false, result } = options;
+  const { sessionId = createSessionId(), owner, keepOpen = false, result, unfollowedMs } = options;
   if (typeof fn !== "function") throw notAFunction("fn", fn);
   if (result !== undefined && typeof result !== "function") throw notAFunction("result", result);
+  if (unfollowedMs !== undefined) checkUnfollowedMs(hub, unfollowedMs);
   checkSessionId(sessionId);
   const ownerJson = ownerToJson(owner);
   if (hub.closing) throw new SessionProgressError("closed", "The event bus is closed; no run can start.");
   const session = hub.open(sessionId, { owner: ownerJson, anew: true });
-  const run = new Run(hub, session, keepOpen ? randomId(6) : undefined);
+  const run = new Run(hub, session, keepOpen ? randomId(6) : undefined, unfollowedMs);
   void run.call(fn, result);
   return { sessionId, run: run.id, done: run.done, opened: hub.replica.whenOpened(session) };
 }
@@ -94,10 +105,11 @@ class Run implements ActiveRun {
   readonly #session: Session;
   readonly #controller = new AbortController();
   readonly #reporter: Reporter;
+  readonly #watch: UnfollowedWatch | undefined;
   #resolve!: (outcome: Outcome) => void;
   #over = false;
 
-  constructor(hub: Hub, session: Session, id: string | undefined) {
+  constructor(hub: Hub, session: Session, id: string | undefined, unfollowedMs: number | undefined) {
     this.id = id;
     this.#hub = hub;
     this.#session = session;
@@ -114,6 +126,11 @@ class Run implements ActiveRun {
     this.#reporter = makeReporter(target, { run: id });
     hub.registry.keep(session);
     session.runs = added(session.runs, this);
+    if (unfollowedMs !== undefined) {
+      this.#watch = new UnfollowedWatch(hub, session, unfollowedMs, () => {
+        this.#cancel();
+      });
+    }
   }
 
   async call<T>(
@@ -137,6 +154,7 @@ class Run implements ActiveRun {
   finish(outcome: Outcome): boolean {
     if (this.#over) return false;
     this.#over = true;
+    this.#watch?.stop();
     removed(this.#session.runs, this);
     this.#resolve(outcome);
     runOutside(() => {
@@ -145,14 +163,16 @@ class Run implements ActiveRun {
     return true;
   }
 
-  abort(): void {
+  abort(why = "The session was ended from elsewhere."): void {
     runOutside(() => {
-      this.#abort();
+      this.#controller.abort(new SessionProgressError("ended", why));
     });
   }
 
-  #abort(): void {
-    this.#controller.abort(new SessionProgressError("ended", "The session was ended from elsewhere."));
+  /** Ends as its function's return would, and tells that function. */
+  #cancel(): void {
+    void this.#reporter.end({ status: "cancelled" });
+    this.abort("No connection has followed the run for `unfollowedMs`.");
   }
 
   /** As the function's return or throw would. */

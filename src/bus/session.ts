@@ -121,8 +121,9 @@ export class Session implements Readable, Incarnation {
   followers: ReadonlySet<Follower> = NOBODY;
   listeners: ReadonlySet<Listener> = NOBODY;
   runs: ReadonlySet<ActiveRun> = NOBODY;
-  /** Followers that are connections. */
+  /** Followers that are connections; how many there ever were. */
   connections = 0;
+  connected = 0;
   /** Functions of `withSession` that have not returned. */
   users = 0;
   /** Events for listeners that were appended while listeners were being called. */
