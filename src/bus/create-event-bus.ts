@@ -26,7 +26,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
   const { hooks, followers } = hub;
 
   const reporterOf = (session: Session, agent?: string): Reporter => {
-    const refused = (): void => void hub.drop(session, "ended");
+    const refused = (): void => void hub.drops.add(session, "ended");
     return makeReporter(new SinkTarget([sessionSink(hub, session)], { refused }), { agent });
   };
 
@@ -94,7 +94,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
       followers: followers.count,
       events: hub.replica.events,
       gaps: followers.gaps,
-      drops: hub.drops,
+      drops: hub.drops.count,
       bytes: hub.eviction.bytes,
     }),
     on: hooks.on,

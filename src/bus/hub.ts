@@ -16,10 +16,11 @@ import { isStackEnd, toError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Ticker } from "../runtime/ticker.ts";
 import { bareEnd } from "./bare-end.ts";
+import { Drops } from "./drops.ts";
 import { Eviction } from "./eviction.ts";
 import { Faults } from "./faults.ts";
 import { Followers } from "./followers.ts";
-import { type DropReason, Hooks } from "./hooks.ts";
+import { Hooks } from "./hooks.ts";
 import type { BusLimits } from "./options.ts";
 import { LogReplica } from "./replica.ts";
 import type { Session } from "./session.ts";
@@ -35,6 +36,7 @@ const CANCELLED: Outcome = Object.freeze({ status: "cancelled" });
 export class Hub {
   readonly limits: BusLimits;
   readonly hooks: Hooks = new Hooks();
+  readonly drops: Drops = new Drops(this.hooks);
   readonly faults: Faults;
   readonly ticker: Ticker = new Ticker();
   readonly registry: SessionRegistry;
@@ -46,8 +48,6 @@ export class Hub {
   closing = false;
   /** No more reports either. */
   closed = false;
-  /** Reports that were not taken. */
-  drops = 0;
   /** Whether entries come back from elsewhere, and at any time. */
   readonly shared: boolean;
 
@@ -115,8 +115,8 @@ export class Hub {
   publish(sessionId: string, report: ProgressReport): boolean {
     try {
       const known = this.registry.find(sessionId);
-      if (this.closed) return this.drop(known ?? { id: sessionId, owner: undefined }, "closed");
-      if (known?.outcome !== undefined) return this.drop(known, "ended");
+      if (this.closed) return this.drops.add(known ?? { id: sessionId, owner: undefined }, "closed");
+      if (known?.outcome !== undefined) return this.drops.add(known, "ended");
       const { event, dataJson, faults } = checkReport(report, {}, this.limits.strict);
       if (faults !== undefined) for (const fault of faults) this.faults.ofReport(fault, sessionId);
       if (event === undefined) return false;
@@ -132,15 +132,15 @@ export class Hub {
   /** Takes an event that a reporter of this copy has made. */
   take(given: Session, event: SessionEvent, dataJson: string | undefined): boolean {
     const session = this.#current(given);
-    if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
-    if (this.closed) return this.drop(session, "closed");
+    if (session === undefined || session.outcome !== undefined) return this.drops.add(given, "ended");
+    if (this.closed) return this.drops.add(session, "closed");
     return this.#admit(session, this.#entryOf(session, event, dataJson));
   }
 
   /** Checks and takes what another process, a worker or another copy of this package hands over. */
   takeForeign(given: Session, foreign: unknown): boolean {
     const session = this.#current(given);
-    if (session === undefined || session.outcome !== undefined) return this.drop(given, "ended");
+    if (session === undefined || session.outcome !== undefined) return this.drops.add(given, "ended");
     let checked;
     try {
       checked = checkEvent(foreign, this.limits.strict);
@@ -164,7 +164,7 @@ export class Hub {
     reserveStack(2);
     const session = this.#current(given);
     if (session === undefined) return false;
-    if (this.closed) return this.drop(session, "closed");
+    if (this.closed) return this.drops.add(session, "closed");
     if (session.outcome !== undefined) return false;
     const entry = this.#endEntry(session, made ?? checkEnd(outcome, undefined, this.limits.strict));
     // Again: `toJSON` and the `error` hook may have ended it.
@@ -172,6 +172,7 @@ export class Hub {
     // Before the entries: what a listener reports when it sees the end comes too late.
     session.outcome = outcome;
     const cancelled = [...session.runs].filter((run) => run.finish(CANCELLED));
+    session.cutShort = cancelled.length > 0 || session.users > 0;
     for (const { id } of cancelled) if (id !== undefined) this.endRun(session, id, CANCELLED);
     this.#appendEnd(session, entry);
     for (const run of cancelled) run.abort();
@@ -198,13 +199,6 @@ export class Hub {
     this.#closeRun(session, this.#endEntry(session, checkEnd(outcome, run, this.limits.strict)));
   }
 
-  /** Counts a report that is not taken, and tells the `drop` hook. */
-  drop({ id, owner }: Pick<Session, "id" | "owner">, reason: DropReason): false {
-    this.drops++;
-    this.hooks.emit("drop", id, reason, owner?.value ?? null);
-    return false;
-  }
-
   /**
    * The session that `given`, which a handle holds, stands for now; `undefined` when another incarnation has begun.
    *
@@ -224,8 +218,8 @@ export class Hub {
     if (bytes > this.limits.history.maxBytes) return this.#tooLong(session);
     if (!this.#hasRoom(session, bytes)) return this.#tooMuch(session);
     // Filters, hooks and listeners have run on the way, and may have ended it, or closed the bus.
-    if (session.outcome !== undefined) return this.drop(session, "ended");
-    if (this.closed) return this.drop(session, "closed");
+    if (session.outcome !== undefined) return this.drops.add(session, "ended");
+    if (this.closed) return this.drops.add(session, "closed");
     this.engine.append(session, entry, bytes);
     return true;
   }
@@ -248,7 +242,7 @@ export class Hub {
 
   #tooMuch(session: Session): false {
     session.lost++;
-    return this.drop(session, "full");
+    return this.drops.add(session, "full");
   }
 
   #tellLost(session: Session): void {

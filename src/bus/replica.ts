@@ -127,6 +127,7 @@ export class LogReplica implements Replica {
   /** The session has ended under the runs that still go on in it. */
   #concluded(session: Session): void {
     const runs: ActiveRun[] = [...session.runs].filter((run) => run.finish(CANCELLED));
+    session.cutShort ||= runs.length > 0 || session.users > 0;
     for (const run of runs) run.abort();
     this.#hooks.emit("end", session.id, session.outcome!, session.owner?.value ?? null);
     this.#registry.release(session);

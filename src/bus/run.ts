@@ -108,6 +108,8 @@ class Run implements ActiveRun {
   readonly #watch: UnfollowedWatch | undefined;
   #resolve!: (outcome: Outcome) => void;
   #over = false;
+  /** Whether its function has returned or thrown. */
+  #settled = false;
 
   constructor(hub: Hub, session: Session, id: string | undefined, unfollowedMs: number | undefined) {
     this.id = id;
@@ -121,7 +123,9 @@ class Run implements ActiveRun {
         this.#end(outcome);
         return Promise.resolve();
       },
-      refused: () => void hub.drop(session, "ended"),
+      refused: () => {
+        hub.drops.add(session, "ended", this.#settled && !this.#controller.signal.aborted);
+      },
     });
     this.#reporter = makeReporter(target, { run: id });
     hub.registry.keep(session);
@@ -141,10 +145,12 @@ class Run implements ActiveRun {
     const context: RunContext = { sessionId, signal: this.#controller.signal, reporter: this.#reporter };
     try {
       const value = await this.#reporter.run(() => fn(context));
+      this.#settled = true;
       if (this.#over) return;
       const data = result && (await this.#resultOf(value, result));
       void this.#reporter.end({ status: "completed", data });
     } catch (error) {
+      this.#settled = true;
       if (!this.#over) void this.#reporter.end({ status: "failed", error });
       // After an abort the function is expected to throw; anything else after its end must not get lost.
       else if (!this.#controller.signal.aborted) this.#hub.faults.tell(error, sessionId);

@@ -108,6 +108,8 @@ export class Session implements Readable, Incarnation {
   log: SessionLog;
   /** How it ended; `undefined` while it goes on. Set a moment before the end is in the log. */
   outcome: Outcome | undefined;
+  /** Whether its end came while functions of runs or `withSession` went on: they may report on for a while. */
+  cutShort = false;
   owner: Owner | undefined;
   /** Whether the engine was asked to open it, so that its reports may be sent. */
   opening = false;

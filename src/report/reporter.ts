@@ -55,11 +55,18 @@ export interface Target {
   readonly epoch?: string | undefined;
 }
 
+/** What is said of a report that comes too late, where nothing else would show it. It names no session and quotes nothing. */
+export const LATE_REPORT: string =
+  "A report came after its run or session had ended, and goes nowhere. Usual causes: a callback that runs in an " +
+  "earlier run's context (a pooled connection's, LangChain's in the background), a stream that is read after " +
+  "`fn` returned (toUIMessageStreamResponse), a promise that nobody awaits. See session-progress's README, " +
+  '"Where the context does not reach"; listen to the bus\'s `drop` hook to see all';
+
 /** What a target may do differently from just asking its sinks. */
 export interface TargetOptions {
   /** Instead of ending every sink. */
   end?(outcome: Outcome): Promise<void>;
-  /** Told of each report that comes after the end. */
+  /** Told of each report that comes after the end; without it the process is, once. */
   refused?(): void;
 }
 
@@ -125,6 +132,7 @@ export class SinkTarget implements Target {
   readonly #only: SessionSink | undefined;
   readonly #strict: boolean;
   #ended = false;
+  #cancelled = false;
   #ending: Promise<void> = Promise.resolve();
 
   constructor(sinks: readonly SinkObject[], options: TargetOptions = {}) {
@@ -166,6 +174,7 @@ export class SinkTarget implements Target {
       return this.#ending;
     }
     this.#ended = true;
+    this.#cancelled = outcome.status === "cancelled";
     try {
       this.#ending = this.#options.end?.(outcome) ?? endAll(this.#sinks, outcome);
     } catch (thrown) {
@@ -190,7 +199,8 @@ export class SinkTarget implements Target {
   }
 
   #refuse(): false {
-    this.#options.refused?.();
+    if (this.#options.refused !== undefined) this.#options.refused();
+    else if (!this.#cancelled) warnOnce("late", LATE_REPORT);
     return false;
   }
 }

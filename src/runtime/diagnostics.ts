@@ -15,6 +15,11 @@ let debuglog: ((message: string) => void) | undefined;
 export function warnOnce(kind: string, message: string, cause?: unknown): void {
   if (said.has(kind)) return;
   said.add(kind);
+  warn(message, cause);
+}
+
+/** Says `message` each time: for what is counted elsewhere. */
+export function warn(message: string, cause?: unknown): void {
   if (node?.emitWarning)
     node.emitWarning(message, { type: "SessionProgressWarning", detail: stackOf(cause) });
   else if (typeof reportError === "function") reportError(new Error(message, { cause }));
