@@ -16,7 +16,7 @@ export function createApp(bus: SessionEventBus, root: string): Express {
     res.status(202).json({ sessionId });
   });
 
-  app.get("/events", sseHandler(bus));
+  app.get("/events", sseHandler(bus, { mustExist: true }));
 
   return app;
 }

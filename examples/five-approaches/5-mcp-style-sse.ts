@@ -11,7 +11,7 @@ import { createTranscript } from "./transcript.ts";
 import { writeReport } from "./workflow.ts";
 
 const bus = createEventBus();
-const handle = sseHandler(bus);
+const handle = sseHandler(bus, { mustExist: true });
 const server = createServer((req, res) => void handle(req, res)).listen(0, "127.0.0.1");
 await once(server, "listening");
 

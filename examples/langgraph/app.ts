@@ -14,4 +14,4 @@ app.post("/runs", (req, res) => {
   res.status(202).json({ sessionId });
 });
 
-app.get("/events", sseHandler(bus));
+app.get("/events", sseHandler(bus, { mustExist: true }));

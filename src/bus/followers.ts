@@ -29,6 +29,8 @@ export class Followers {
   count = 0;
   /** Gaps that followers were told of. */
   gaps = 0;
+  /** Whether it was said that a connection waits for a session that nobody opens. */
+  toldWaiting = false;
   /** Connections that hold a socket, ended ones included. */
   readonly connections: Set<Connected> = new Set<Connected>();
   readonly #shares = new CarrierShares();

@@ -2,6 +2,7 @@ import type { Follower, Session } from "../bus/session.ts";
 import type { Hub } from "../bus/hub.ts";
 import { Cursor, type Start } from "../log/cursor.ts";
 import { runOutside } from "../runtime/async-context.ts";
+import { warn } from "../runtime/diagnostics.ts";
 import { monotonicNow } from "../runtime/timers.ts";
 import type { Ticking } from "../runtime/ticker.ts";
 import type { EncodedBatch, Format } from "./format.ts";
@@ -26,6 +27,13 @@ export interface ConnectionStart extends Start {
 
 /** What of one turn may be unsent before a follower that could keep up so far counts as slow. */
 const MAX_UNSENT_OF_TURN = 1 << 20;
+
+/** A follower that has waited so long for a session to be opened may wait for the wrong one. */
+const WAITS_MS = 5_000;
+const WAITING =
+  "A follower has waited for some seconds for a session that nobody has opened here, and waits on. Usual causes: a " +
+  "wrong session id; a second event bus, in another bundle or copy of a module (see `createEventBus({ singleton })`); a " +
+  "process that was restarted, or is another one. With `mustExist: true` a handler answers 404 instead";
 
 /** More than a peer ever has. */
 const UNKNOWN_PENDING = 2 ** 30;
@@ -129,6 +137,7 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
 
   tick(now: number): void {
     const { keepAliveMs, writeDeadlineMs, maxStreamMs } = this.#limits;
+    if (!this.#session.opened && !this.#ended && now - this.#openedAt >= WAITS_MS) this.#tellWaiting();
     if (this.#blocked && this.#stalledFor(writeDeadlineMs)) {
       this.destroy();
     } else if (!this.#ended && now - this.#openedAt >= maxStreamMs) {
@@ -160,6 +169,14 @@ export class Connection<P> implements Follower, Ticking, PeerListener {
     } catch (thrown) {
       this.#lost(thrown);
     }
+  }
+
+  /** Once a bus: followers that wait are usual where clients choose the ids. */
+  #tellWaiting(): void {
+    const { followers } = this.#hub;
+    if (followers.toldWaiting) return;
+    followers.toldWaiting = true;
+    warn(WAITING);
   }
 
   /** Counts one more tick in which the peer has taken nothing; whether that makes more than `ms`. */
