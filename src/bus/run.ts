@@ -178,7 +178,7 @@ class Run implements ActiveRun {
   /** Ends as its function's return would, and tells that function. */
   #cancel(): void {
     void this.#reporter.end({ status: "cancelled" });
-    this.abort("No connection has followed the run for `unfollowedMs`.");
+    this.abort("Nobody has followed it for `unfollowedMs`.");
   }
 
   /** As the function's return or throw would. */

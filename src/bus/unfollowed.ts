@@ -10,9 +10,7 @@ const MAX_TICK_MS = 15_000;
 export function checkUnfollowedMs(hub: Hub, ms: number): void {
   checkWhole("unfollowedMs", ms, 1);
   if (!hub.shared) return;
-  throw new TypeError(
-    "Expected no `unfollowedMs`: with a backplane, other processes' connections are not counted",
-  );
+  throw new TypeError("Expected no `unfollowedMs` with a backplane: it sees this process alone");
 }
 
 /**

@@ -1,11 +1,9 @@
 import type { AgentEvent, GapEvent, SessionEvent } from "../protocol/event.ts";
 
-const encoder = new TextEncoder();
-
-/** Bytes of `text` in UTF-8. */
+/** Bytes of `text` in UTF-8. Node's own way needs no TextEncoder, which Jest's jsdom does not have. */
 export const utf8Length: (text: string) => number =
   (globalThis as { Buffer?: { byteLength(this: void, text: string): number } }).Buffer?.byteLength ??
-  ((text) => encoder.encode(text).length);
+  ((text) => new TextEncoder().encode(text).length);
 
 /** JSON needs at most this many bytes for one byte of text: `\u0000`. */
 const MAX_ESCAPE = 6;

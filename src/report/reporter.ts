@@ -57,10 +57,9 @@ export interface Target {
 
 /** What is said of a report that comes too late, where nothing else would show it. It names no session and quotes nothing. */
 export const LATE_REPORT: string =
-  "A report came after its run or session had ended, and goes nowhere. Usual causes: a callback that runs in an " +
-  "earlier run's context (a pooled connection's, LangChain's in the background), a stream that is read after " +
-  "`fn` returned (toUIMessageStreamResponse), a promise that nobody awaits. See session-progress's README, " +
-  '"Where the context does not reach"; listen to the bus\'s `drop` hook to see all';
+  "A report came after its run or session had ended, and goes nowhere. Usual causes: a callback in an earlier run's " +
+  "context (a pooled connection's, LangChain's), a stream that is read after `fn` returned " +
+  "(toUIMessageStreamResponse), a promise that nobody awaits (listen to the bus's `drop` hook to see all)";
 
 /** What a target may do differently from just asking its sinks. */
 export interface TargetOptions {

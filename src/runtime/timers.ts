@@ -1,8 +1,9 @@
 import { runOutside } from "./async-context.ts";
+import { hostPerformance, hostTimers } from "./host-timers.ts";
 
 // Captured at load: fake timers in a user's tests must not stop delivery, keep-alive or expiry.
-const { setTimeout, clearTimeout, setInterval, clearInterval, performance } = globalThis;
-const immediate = globalThis.setImmediate as typeof setImmediate | undefined;
+const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = hostTimers();
+const performance = hostPerformance();
 
 /** The longest time that a timer takes; a longer one counts as 1 ms. */
 const MAX_TIMER_MS = 2_147_483_647;
@@ -37,12 +38,12 @@ export function afterTurn(fn: () => void): void {
 }
 
 const schedule: (fn: () => void) => void =
-  immediate === undefined ? (fn) => void setTimeout(fn, 0) : (fn) => void immediate(fn);
+  setImmediate === undefined ? (fn) => void setTimeout(fn, 0) : (fn) => void setImmediate(fn);
 
 /** Resolves with `true` when `promise` settles within `ms`, else with `false`; `ms` may be of any size. */
 export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
-    let timer: ReturnType<typeof setTimeout>;
+    let timer: unknown;
     const wait = (left: number): void => {
       timer = setTimeout(
         () => {
@@ -63,10 +64,10 @@ export function settlesWithin(promise: Promise<unknown>, ms: number): Promise<bo
 
 /** Calls `fn` every `ms`, without keeping the process alive; returns what stops it. */
 export function every(ms: number, fn: () => void): () => void {
-  const timer: unknown = setInterval(fn, Math.min(ms, MAX_TIMER_MS));
+  const timer = setInterval(fn, Math.min(ms, MAX_TIMER_MS));
   // Browsers' timers are numbers.
   (timer as { unref?(): void }).unref?.();
   return () => {
-    clearInterval(timer as ReturnType<typeof setInterval>);
+    clearInterval(timer);
   };
 }

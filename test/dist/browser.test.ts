@@ -1,7 +1,7 @@
 import { createContext, runInContext } from "node:vm";
 import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
-import { project } from "./installed.ts";
+import { entries, project, specifierOf } from "./installed.ts";
 
 /** What pages and workers have, and nothing of Node. */
 const BROWSER = [
@@ -120,6 +120,17 @@ describe("in a browser", () => {
     expect(evaluate(text)).toBe(true);
   });
 });
+
+test.each(entries.map(specifierOf))(
+  "%s loads where nothing is global but JavaScript's own",
+  async (specifier) => {
+    const { text } = await bundle(`
+    import * as entry from "${specifier}";
+    export const answer = Object.keys(entry).length > 0;
+  `);
+    expect(runInContext(`${text}\nbundle.answer;`, createContext({}))).toBe(true);
+  },
+);
 
 describe("what a bundle pulls in", () => {
   test("session-progress/sse is the encoder alone", async () => {

@@ -25,6 +25,8 @@ const repository = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What a user of the package would have installed beside it. */
 const NEIGHBOURS = [
+  "@sinonjs/commons",
+  "@sinonjs/fake-timers",
   "@types/express",
   "@types/express4",
   "@types/node",

@@ -11,17 +11,14 @@ import { SharedBytes } from "./shared-bytes.ts";
 /** Where an event stream's bytes go. */
 export type BytePeer = Peer<SharedBytes>;
 
-const KEEP_ALIVE = new SharedBytes(encodeComment("keep-alive"));
-
 /** What of text/event-stream is the same for every handler, so that all followers of a session share its batches. */
-const EVENT_STREAM: Pick<Format<SharedBytes>, "encode" | "sizeOf" | "join" | "rest" | "keepAlive"> = {
+const EVENT_STREAM: Pick<Format<SharedBytes>, "encode" | "sizeOf" | "join" | "rest"> = {
   // As the encoder would, without its checks: id and name are ours, and JSON has no line breaks.
   encode: (epoch, { position, entry }) =>
     `id: ${entryId(epoch, position)}\nevent: ${EVENT_NAMES[entry.t]}\ndata: ${jsonOf(entry)}\n\n`,
   sizeOf: utf8Length,
   join: (frames, size) => new SharedBytes(frames.length === 1 ? frames[0]! : frames.join(""), size),
   rest: (payload, _count, offset) => payload.after(offset),
-  keepAlive: () => KEEP_ALIVE,
 };
 
 /** The key under which followers of any handler share what is encoded. */
@@ -30,8 +27,10 @@ export const EVENT_STREAM_KEY: object = EVENT_STREAM;
 /** Connections speak text/event-stream: PROTOCOL.md, "The wire". */
 export function eventStreamFormat(settings: { keepAliveMs: number; retryMs: number }): Format<SharedBytes> {
   const { keepAliveMs, retryMs } = settings;
+  const keepAlive = new SharedBytes(encodeComment("keep-alive"));
   return {
     ...EVENT_STREAM,
+    keepAlive: () => keepAlive,
     ready: ({ id, resume }: Cursor) => {
       const data = JSON.stringify({ t: "ready", resume, keepAliveMs });
       // One block: a client that hands on every block would get an empty message for `retry` alone.

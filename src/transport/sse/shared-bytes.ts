@@ -17,7 +17,7 @@ export class SharedBytes {
     if (typeof text !== "string") {
       this.#plain = text;
     } else if (node === undefined) {
-      this.#plain = encoder.encode(text);
+      this.#plain = new TextEncoder().encode(text);
     } else {
       const line = `${(size ?? node.byteLength(text)).toString(16)}\r\n`;
       this.#start = line.length;
@@ -45,4 +45,3 @@ interface BufferLike {
 }
 
 const node = (globalThis as { Buffer?: BufferLike }).Buffer;
-const encoder = new TextEncoder();

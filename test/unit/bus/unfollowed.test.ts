@@ -175,7 +175,7 @@ describe("unfollowedMs", () => {
   test("is refused with a backplane: others' connections are not counted", async () => {
     const bus = createEventBus({ backplane: new HostileBackplane(new HostileStore(1)) });
     expect(() => bus.start(() => undefined, PERIOD)).toThrow(TypeError);
-    expect(() => bus.start(() => undefined, PERIOD)).toThrow(/`unfollowedMs`: with a backplane/);
+    expect(() => bus.start(() => undefined, PERIOD)).toThrow(/`unfollowedMs` with a backplane/);
     await bus.close();
   });
 });
