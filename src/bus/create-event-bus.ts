@@ -12,16 +12,25 @@ import { ownerToJson, startRun } from "./run.ts";
 import { Session } from "./session.ts";
 import type { SessionEventBus } from "./session-event-bus.ts";
 import { sessionSink } from "./session-sink.ts";
+import { singleton } from "./singleton.ts";
 import { subscribe } from "./subscribe.ts";
 
 /**
- * Makes an event bus; a process needs one.
+ * Makes an event bus; a process needs one. With `singleton` it is the one of that name.
  *
  * @returns The bus; its methods work detached and may be spied on.
  * @throws {TypeError} If an option is malformed.
  */
 export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
-  const hub = new Hub(checkOptions(options), options.backplane);
+  const limits = checkOptions(options);
+  const { backplane, singleton: name } = options;
+  if (name === undefined) return makeBus(new Hub(limits, backplane));
+  const settings = JSON.stringify([limits, backplane !== undefined]);
+  return singleton(name, settings, (free) => makeBus(new Hub(limits, backplane), free));
+}
+
+/** The public face of `hub`; `closes` is called as soon as it is being closed. */
+function makeBus(hub: Hub, closes?: () => void): SessionEventBus {
   const closing = new Closing(hub);
   const { hooks, followers } = hub;
 
@@ -87,6 +96,7 @@ export function createEventBus(options: EventBusOptions = {}): SessionEventBus {
     close: ({ graceMs = 0 } = {}) => {
       checkWhole("graceMs", graceMs, 0);
       reserveStack();
+      closes?.();
       return closing.close(graceMs);
     },
     stats: () => ({

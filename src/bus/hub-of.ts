@@ -3,7 +3,7 @@ import type { Hub } from "./hub.ts";
 
 // A property under a registered symbol, not a WeakMap: the ESM and the CommonJS copy of this package must
 // recognise each other's buses. Versioned by its name.
-const HUB = Symbol.for("session-progress/bus/v1");
+export const HUB: unique symbol = Symbol.for("session-progress/bus/v1");
 
 /** Makes `bus` recognisable to handlers. */
 export function attachHub(bus: object, hub: Hub): void {

@@ -79,6 +79,14 @@ export interface EventBusOptions {
    * @defaultValue none: sessions live in this process
    */
   backplane?: Backplane | undefined;
+  /**
+   * The name by which there is one such bus in this process: who asks for it again gets the same, also from another
+   * bundle, another copy of this package of the same internals, or after a hot reload. The first options count; others
+   * are a process warning. `close` frees the name.
+   *
+   * @defaultValue none: a bus of its own
+   */
+  singleton?: string | undefined;
 }
 
 /** The checked options of a bus. */
@@ -95,7 +103,7 @@ export const DEFAULT_MAX_EVENT_BYTES: number = 1 << 20;
 
 /** @throws {TypeError} If an option is malformed. */
 export function checkOptions(options: EventBusOptions): BusLimits {
-  const { history = {}, retentionMs = 600_000, idleMs = 3_600_000, strict = false } = options;
+  const { history = {}, retentionMs = 600_000, idleMs = 3_600_000, strict = false, singleton } = options;
   const { maxEvents = 10_000, maxBytes = 8 << 20, maxTotalBytes = 256 << 20 } = history;
   const { maxSessions = 100_000, maxFollowersPerSession = 1_000, maxFollowers = 10_000 } = options;
   const { maxEventBytes = Math.min(DEFAULT_MAX_EVENT_BYTES, maxBytes) } = options;
@@ -108,6 +116,8 @@ export function checkOptions(options: EventBusOptions): BusLimits {
   if (maxEventBytes > maxBytes)
     throw mismatch("maxEventBytes", `at most \`history.maxBytes\` (${maxBytes})`, maxEventBytes);
   if (typeof strict !== "boolean") throw mismatch("strict", "a boolean", strict);
+  if (singleton !== undefined && (typeof singleton !== "string" || singleton === ""))
+    throw mismatch("singleton", "a name", singleton);
   const perLog = Math.min(maxBytes, maxTotalBytes - SESSION_BYTES);
   return {
     history: { maxEvents, maxBytes: perLog },

@@ -103,6 +103,21 @@ describe.each(pairs)("the copy %s and the copy %s", (first, second) => {
     await server.close();
   });
 
+  test("share the one bus of a name: started in the one, followed in the other", async () => {
+    const bus = (await one()).createEventBus({ singleton: "app" });
+    const { createEventBus } = await other();
+    expect(createEventBus({ singleton: "app" })).toBe(bus);
+    const { sseHandler } = await copies[second].load<typeof Fetch>("fetch");
+    const { sessionId, done } = bus.start(() => "the work");
+    await done;
+    const handle = sseHandler(createEventBus({ singleton: "app" }), { mustExist: true });
+    const response = await handle(new Request(`http://localhost/?session_id=${sessionId}`));
+    expect(await response.text()).toContain('"status":"completed"');
+    await bus.close();
+    expect(createEventBus({ singleton: "app" })).not.toBe(bus);
+    await createEventBus({ singleton: "app" }).close();
+  });
+
   test("a bus of the one goes through the other's fetch and Hono handlers", async () => {
     const bus = (await one()).createEventBus();
     bus.publish("s", { message: "hello" });

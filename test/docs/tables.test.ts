@@ -57,6 +57,7 @@ describe("the tables of README.md say what the source says", () => {
       backplane: "none",
       filter: "all",
       mustExist: "false",
+      singleton: "none",
     };
     const real = claimed.map(([name = ""]) => [name, wordy[name] ?? shown(name, defaults.get(name))]);
     expect(claimed).toEqual(real);

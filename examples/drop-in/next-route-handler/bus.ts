@@ -1,6 +1,4 @@
-// Next.js loads modules anew in development; what has to survive that hangs off globalThis.
-import { createEventBus, type SessionEventBus } from "session-progress";
+// Next.js bundles routes, actions and instrumentation apart, and loads them anew in development: all get this one.
+import { createEventBus } from "session-progress";
 
-const kept = globalThis as { bus?: SessionEventBus };
-
-export const bus = (kept.bus ??= createEventBus());
+export const bus = createEventBus({ singleton: "next-route-handler" });
