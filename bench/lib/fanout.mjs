@@ -89,6 +89,6 @@ export async function startFollowed(name, settings) {
 }
 
 /** For each of `sessions` the id of what a follower has seen. */
-export function idsAt(pair, sessions, position) {
+function idsAt(pair, sessions, position) {
   return Promise.all(sessions.map((session) => pair.server.call("idAt", { session, position })));
 }

@@ -18,7 +18,7 @@ function cell(value) {
 }
 
 /** One line a target: information, never an assertion. */
-export function targetLine({ what, limit, atLeast, unit, measured, stretch }) {
+function targetLine({ what, limit, atLeast, unit, measured, stretch }) {
   const met = atLeast ? measured >= limit : measured <= limit;
   const sign = atLeast ? "≥" : "≤";
   const further = stretch === undefined ? "" : ` (stretch ${sign} ${stretch}${unit})`;

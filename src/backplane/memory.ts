@@ -45,7 +45,7 @@ let lastEpoch = 0n;
  * The random bits keep processes apart. Within one they are not enough: of 500 sessions opened in one
  * millisecond two would share an epoch in one run of eight.
  */
-export function newEpoch(): string {
+function newEpoch(): string {
   const random = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const drawn = (BigInt(Math.min(wallNow(), MAX_EPOCH_MS)) << 20n) | BigInt(random >>> 12);
   lastEpoch = drawn > lastEpoch ? drawn : lastEpoch + 1n;

@@ -28,7 +28,7 @@ export interface Checked<E> {
 }
 
 /** The agent of a report that names none. */
-export const DEFAULT_AGENT = "agent";
+const DEFAULT_AGENT = "agent";
 const MAX_NAME = 256;
 const PHASES: ReadonlySet<unknown> = new Set<Phase>(["think", "progress", "decision", "result"]);
 const STATUSES: ReadonlySet<unknown> = new Set<Status>(["completed", "failed", "cancelled"]);
@@ -130,7 +130,7 @@ export function isName(name: unknown): name is string {
 }
 
 /** Adds to what is wrong. The list is made by the first fault: good reports, the usual ones, need none. */
-export function addFault(checked: Checked<unknown>, fault: TypeError): void {
+function addFault(checked: Checked<unknown>, fault: TypeError): void {
   (checked.faults ??= []).push(fault);
 }
 

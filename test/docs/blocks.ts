@@ -28,7 +28,7 @@ export function read(file: string): string {
   return readFileSync(join(ROOT, file), "utf8");
 }
 
-export function blocksOf(file: string): Block[] {
+function blocksOf(file: string): Block[] {
   const text = read(file);
   return [...text.matchAll(/^```(\w+)(?: ([^\n]+))?\n(.*?)^```$/gms)].map((match) => ({
     file,

@@ -1,7 +1,7 @@
 import type { Backplane, Incarnation, LogEntry, Opening, Replica } from "session-progress";
 
 /** Numbers that look random and are the same in every run (mulberry32). */
-export function dice(seed: number): (sides: number) => number {
+function dice(seed: number): (sides: number) => number {
   let state = seed;
   return (sides) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -17,8 +17,8 @@ export function findProgram(override: string, names: readonly string[]): string 
  * The one rule for programs that npm cannot install. A suite that needs one is skipped where the program
  * is missing, and says so; in CI it fails instead, so that a green run has run everything.
  *
- *     const redis = requireProgram("redis-server", findRedisServer());
- *     describe.skipIf(redis === undefined)("…", () => { … });
+ *     const nginx = requireProgram("nginx", findNginx());
+ *     describe.skipIf(nginx === undefined)("…", () => { … });
  */
 export function requireProgram(name: string, found: string | undefined): string | undefined {
   if (found !== undefined) return found;

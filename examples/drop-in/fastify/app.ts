@@ -5,7 +5,7 @@ import { sseHandler } from "session-progress/node"; // (+)
 import { logIn, userOf } from "../users.ts";
 import { writeReport } from "../write-report.ts";
 
-export const bus = createEventBus(); // (+)
+const bus = createEventBus(); // (+)
 
 export const app = fastify({ forceCloseConnections: true });
 

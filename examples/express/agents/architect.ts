@@ -17,7 +17,7 @@ export interface ImportMap {
   readonly mostImported: readonly { readonly path: string; readonly importers: number }[];
 }
 
-export interface Edge {
+interface Edge {
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;

@@ -13,7 +13,7 @@ import {
 export type ServeOptions = SseOptions<unknown>;
 
 /** A server on a port of its own with the adapter under test at `url`, for any method. */
-export interface Served {
+interface Served {
   /** Where the adapter answers, without a query. */
   readonly url: string;
   /** Node's server, where there is one for HTTP/1.1. */
