@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { describe, expect, test } from "vitest";
 import tsconfig from "../../tsconfig.json" with { type: "json" };
 import tsup from "../../tsup.config.ts";
@@ -40,12 +40,27 @@ describe("the tarball", () => {
       "LICENSE",
       "PROTOCOL.md",
       "README.md",
+      "SECURITY.md",
       "THIRD-PARTY-NOTICES.md",
+      "docs/growth.svg",
+      "docs/performance.md",
+      "docs/recipes.md",
+      "docs/why.md",
       "package.json",
     ];
     expect(files.filter((name) => !name.startsWith("dist/"))).toEqual(
       documents.filter((name) => existsSync(join(import.meta.dirname, "../..", name))),
     );
+  });
+
+  test("has everything that its documents link to, and links elsewhere by whole addresses", () => {
+    for (const name of files.filter((one) => one.endsWith(".md"))) {
+      for (const [, link, reference] of textOf(name).matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$/gm)) {
+        const [path = ""] = (link ?? reference!).split("#");
+        if (path === "" || path.startsWith("https:")) continue;
+        expect(files, `${name}: ${path}`).toContain(posix.join(posix.dirname(name), path));
+      }
+    }
   });
 
   test("names no path of the machine it was made on", () => {

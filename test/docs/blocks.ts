@@ -76,3 +76,8 @@ export function table(file: string, heading: string, nth = 0): string[][] {
   if (rows.length === 0) throw new Error(`${file} has no table ${nth} headed "${heading}"`);
   return rows;
 }
+
+/** Whether a block of README.md goes to the end of its server: it says that code which imports nothing does. */
+export function growsServer({ file, language, code }: Block): boolean {
+  return file === "README.md" && language === "ts" && !/^import /m.test(code);
+}

@@ -32,7 +32,6 @@ describe("blocks tagged `run` print what their `// →` comments say", () => {
 test("each of the other servers of README.md sends a session's end", async () => {
   expect(await project.run("servers")).toEqual([
     "node: end",
-    "http2: end",
     "hono: end",
     "fetch: end",
     "fastify: end",

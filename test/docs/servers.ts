@@ -2,24 +2,8 @@
 export const SERVERS = `
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
-import { connect, createServer as createPlainHttp2Server } from "node:http2";
-import { text } from "node:stream/consumers";
-import Fastify from "fastify";
-import { H3, toNodeHandler } from "h3";
-import { Hono } from "hono";
-import Koa from "koa";
-import { WebSocket, WebSocketServer } from "ws";
-import { createEventBus } from "session-progress";
-
-const bus = createEventBus();
-const hono = new Hono();
-const fastify = Fastify();
-const koa = new Koa();
-const h3 = new H3();
-const sockets = createHttpServer();
-const wss = new WebSocketServer({ server: sockets });
-const sessionIdOf = (req) => new URL(req.url, "http://x").searchParams.get("session_id");
-let key, cert; // No TLS here: the listener is taken over by a plain server below.
+import { toNodeHandler } from "h3";
+import { WebSocket } from "ws";
 
 // the block
 
@@ -36,13 +20,7 @@ async function ask(name, server, get = async (host) => (await fetch("http://" + 
   server.closeAllConnections?.();
 }
 
-await ask("node", http1);
-await ask("http2", createPlainHttp2Server(http2.listeners("request")[0]), async (host) => {
-  const session = connect("http://" + host);
-  const answer = await text(session.request({ ":path": path }));
-  session.close();
-  return answer;
-});
+await ask("node", node);
 say("hono", await (await hono.request(path)).text());
 say("fetch", await (await GET(new Request("http://x" + path))).text());
 await fastify.listen({ port: 0, host: "127.0.0.1" });
@@ -50,6 +28,9 @@ say("fastify", await (await fetch("http://127.0.0.1:" + fastify.server.address()
 await fastify.close();
 await ask("koa", createHttpServer(koa.callback()));
 await ask("h3", createHttpServer(toNodeHandler(h3)));
+const sockets = createHttpServer();
+sockets.on("upgrade", (request, socket, head) =>
+  wss.handleUpgrade(request, socket, head, (webSocket) => wss.emit("connection", webSocket, request)));
 await ask("websocket", sockets, async (host) => {
   const socket = new WebSocket("ws://" + host + path);
   let received = "";

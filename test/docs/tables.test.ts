@@ -124,12 +124,17 @@ test("every decision record says what it is to say, on half a page", () => {
 });
 
 test("links between documents lead somewhere", () => {
+  const inRepository = new RegExp(
+    `^${manifest.repository.url.slice("git+".length, -".git".length)}/(?:blob|tree)/main/`,
+  );
   for (const file of documents()) {
     const prose = read(file).replaceAll(/^```.*?^```$/gms, "");
-    for (const [, target = ""] of prose.matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^https?:/.test(target)) continue;
-      const [path = "", anchor] = target.split("#");
-      const linked = path === "" ? file : join(dirname(file), path);
+    const targets = [...prose.matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$/gm)];
+    for (const target of targets.map((match) => match[1] ?? match[2]!)) {
+      const absolute = inRepository.test(target);
+      if (/^https?:/.test(target) && !absolute) continue;
+      const [path = "", anchor] = target.replace(inRepository, "").split("#");
+      const linked = path === "" ? file : absolute ? path : join(dirname(file), path);
       expect(existsSync(join(ROOT, linked)), `${file}: ${target}`).toBe(true);
       if (anchor !== undefined) expect(anchorsOf(linked), `${file}: ${target}`).toContain(anchor);
     }

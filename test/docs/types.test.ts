@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import ts from "typescript";
 import { expect, test } from "vitest";
-import { type Block, blocks, examplesOf, ROOT } from "./blocks.ts";
+import { type Block, block, blocks, examplesOf, growsServer, ROOT } from "./blocks.ts";
 
 const TYPESCRIPT = blocks.filter(({ language }) => language === "ts");
 /** What the comments of src/adapters show, with the imports that it takes for granted. */
@@ -20,7 +20,31 @@ const IGNORED = /^ignore-check(?: (.+))?$/;
 test("every TypeScript block compiles", () => {
   const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
   expect(together.length).toBeGreaterThan(5);
-  expect(complaints(together)).toEqual([]);
+  expect(complaints(together.map(afterServer))).toEqual([]);
+});
+
+/** What README.md has readers put at the end of its server, with that server. */
+function afterServer(given: Block): Block {
+  if (!growsServer(given)) return given;
+  const { code } = block("README.md", "server");
+  return { ...given, code: code + given.code, line: given.line - code.split("\n").length + 1 };
+}
+
+test("the code of README.md is JavaScript too, whatever the reader's file is called", () => {
+  for (const { file, line, code } of TYPESCRIPT.filter(
+    (one) => one.file === "README.md" && one.tag !== "alone",
+  )) {
+    const options = { allowJs: true, module: ts.ModuleKind.ESNext };
+    const { diagnostics } = ts.transpileModule(code, {
+      fileName: "x.mjs",
+      reportDiagnostics: true,
+      compilerOptions: options,
+    });
+    expect(
+      diagnostics?.map(({ messageText }) => messageText),
+      `${file}:${line}`,
+    ).toEqual([]);
+  }
 });
 
 test("every example in the adapters' comments compiles", { timeout: 60_000 }, () => {

@@ -1,0 +1,123 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Block, block, blocks, growsServer, read } from "../docs/blocks.ts";
+import { type Browser, findChromium, launchChromium } from "../support/chromium.ts";
+import { freePort } from "../support/free-port.ts";
+import { type PackageRegistry, servePackages } from "../support/package-registry.ts";
+import { requireProgram } from "../support/programs.ts";
+import { type RunningServer, Terminal } from "../support/terminal.ts";
+import { installed } from "./installed.ts";
+
+const chromium = requireProgram("chromium", findChromium());
+
+/** Those for an empty folder: `clone` is for a clone of this repository. */
+const pasted = blocks.filter(({ file, tag }) => file === "README.md" && tag !== "clone");
+
+describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, in its order", () => {
+  let registry: PackageRegistry;
+  let terminal: Terminal;
+  let browser: Browser;
+  let server = block("README.md", "server").code;
+
+  beforeAll(async () => {
+    registry = await servePackages([installed]);
+    terminal = new Terminal({ npm_config_registry: registry.url, PORT: String(await freePort()) });
+    browser = await launchChromium(chromium!);
+  }, 60_000);
+
+  afterAll(async () => {
+    await browser.close();
+    await terminal.dispose();
+    await registry.close();
+  }, 20_000);
+
+  test.each(pasted.map((one) => [`${one.line} ${one.language} ${one.tag}`.trim(), one] as const))(
+    "line %s",
+    { timeout: 60_000 },
+    async (_, pasted) => {
+      const { language, tag, code } = pasted;
+      const name = fileNamedBefore(pasted);
+      if (growsServer(pasted)) {
+        server += code;
+        save("server.mjs", server);
+      } else if (language === "sh") {
+        if (name !== undefined) save(name, server);
+        await typed(code);
+      } else if (tag === "commonjs") {
+        save(name!, code + server.replaceAll(/^import .*\n/gm, ""));
+        await typed(`node ${name}`);
+      } else if (name === undefined) {
+        save("pasted.mjs", code);
+        const claims = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
+        const printed = await terminal.type("node pasted.mjs");
+        if (claims.length > 0) expect(printed).toBe(`${claims.join("\n")}\n`);
+      } else {
+        save(name, code);
+        if (tag === "alone") await terminal.type(`npx tsx ${name}`);
+      }
+    },
+  );
+
+  test("the server with all that went to its end", { timeout: 20_000 }, async () => {
+    const running = (await terminal.type("node server.mjs")) as RunningServer;
+    await expectReview(running.address);
+    const as = (user: string) => ({ headers: { "X-Forwarded-User": user } });
+    const started = await fetch(`${running.address}/answers`, { method: "POST", ...as("alice") });
+    const { sessionId } = (await started.json()) as { sessionId: string };
+    const mine = `${running.address}/mine?session_id=${sessionId}`;
+    expect((await fetch(mine, as("bob"))).status).toBe(403);
+    expect((await fetch(mine)).status).toBe(403);
+    expect(await (await fetch(mine, as("alice"))).text()).toContain('"data":{"text":"42"}');
+    await running.stop();
+  });
+
+  function save(name: string, text: string): void {
+    writeFileSync(join(terminal.cwd, name), text);
+  }
+
+  /** Types commands; if they start the server, has a browser look at it. */
+  async function typed(commands: string): Promise<void> {
+    const running = await terminal.type(commands);
+    if (typeof running === "string") return;
+    await expectReview(running.address);
+    await running.stop();
+  }
+
+  /** A click on the page shows every report, then the end, and nothing is asked for any more. */
+  async function expectReview(address: string): Promise<void> {
+    const page = await browser.context.newPage();
+    const faults: Error[] = [];
+    page.on("pageerror", (error) => faults.push(error));
+    await page.goto(address);
+    await page.evaluate(() => {
+      const shown: (string | null)[] = [];
+      const [text] = document.querySelectorAll("span");
+      new MutationObserver(() => shown.push(text!.textContent)).observe(text!, { childList: true });
+      Object.assign(globalThis, { shown });
+    });
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByText("completed").waitFor();
+    expect(await page.evaluate(() => (globalThis as unknown as { shown: string[] }).shown)).toEqual([
+      "reader: Read a.ts",
+      "reader: Read b.ts",
+      "reader: Read c.ts",
+      "reader: Read d.ts",
+      "completed",
+    ]);
+    expect(await page.locator("progress").getAttribute("value")).toBe("1");
+    expect(faults).toEqual([]);
+    await page.close();
+  }
+});
+
+/** The file that the paragraph before a block names, if it names one. */
+function fileNamedBefore({ file, line }: Block): string | undefined {
+  const before = read(file)
+    .split("\n")
+    .slice(0, line - 2)
+    .join("\n")
+    .trimEnd();
+  const paragraph = before.slice(before.lastIndexOf("\n\n"));
+  return [...paragraph.matchAll(/`([\w-]+\.(?:[cm]?[jt]s|html))`/g)].at(-1)?.[1];
+}
