@@ -9,6 +9,8 @@ import { followOnce } from "./follow-once.ts";
 import { createApp } from "./server.ts";
 
 const USAGE = "usage: npm run demo [-- [--once] [PATH]]   (PORT=8002)";
+/** Long enough to reload the page in the middle. */
+const WATCHED_MS = 20_000;
 const HERE = resolve(import.meta.dirname, "../..");
 
 try {
@@ -25,7 +27,8 @@ async function main(): Promise<void> {
   bus.on("end", (_sessionId, { error }) => {
     if (error !== undefined) console.error(error);
   });
-  const server = await listen(createServer(createApp(bus, root)), justOnce ? 0 : portFromEnvironment());
+  const app = createApp(bus, root, justOnce ? 0 : WATCHED_MS);
+  const server = await listen(createServer(app), justOnce ? 0 : portFromEnvironment());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   if (justOnce) {
     try {

@@ -2,7 +2,7 @@ import { reportProgress, withAgent } from "session-progress";
 import { findCycles, isRelative, resolveImport } from "../analysis/import-graph.ts";
 import { importsOf, isModule, type ModuleImport } from "../analysis/modules.ts";
 import { readText, type SourceTree } from "../source-tree.ts";
-import { eachFile } from "./each-file.ts";
+import { eachFile, type Pace } from "./each-file.ts";
 import { count } from "./words.ts";
 
 export interface ImportMap {
@@ -24,7 +24,7 @@ interface Edge {
 }
 
 /** Maps which file imports which. */
-export function architect(tree: SourceTree): Promise<ImportMap> {
+export function architect(tree: SourceTree, pace?: Pace): Promise<ImportMap> {
   return withAgent("architect", async () => {
     const modules = tree.files.filter(isModule);
     reportProgress({
@@ -39,6 +39,7 @@ export function architect(tree: SourceTree): Promise<ImportMap> {
       modules,
       (path) => readImports(tree, path),
       (found, path) => `${path}: ${count(found.length, "import")}`,
+      pace,
     );
     const map = mapImports(tree, modules, imports);
     decide(map);

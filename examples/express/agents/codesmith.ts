@@ -1,7 +1,7 @@
 import { reportProgress, withAgent } from "session-progress";
 import { type FileMeasure, measureText } from "../analysis/measure.ts";
 import { readText, type SourceTree } from "../source-tree.ts";
-import { eachFile } from "./each-file.ts";
+import { eachFile, type Pace } from "./each-file.ts";
 import { count } from "./words.ts";
 
 export interface Measures {
@@ -17,14 +17,14 @@ export interface Measures {
 }
 
 /** Measures every file. */
-export function codesmith(tree: SourceTree): Promise<Measures> {
+export function codesmith(tree: SourceTree, pace?: Pace): Promise<Measures> {
   return withAgent("codesmith", async () => {
     reportProgress({
       phase: "think",
       progress: 0,
       message: `${count(tree.files.length, "file")}: how large, and what is in them?`,
     });
-    const results = await eachFile(tree.files, (path) => measureFile(tree, path), describe);
+    const results = await eachFile(tree.files, (path) => measureFile(tree, path), describe, pace);
     const measures = sum(results);
     decide(measures);
     const { files, ...figures } = measures;

@@ -1,7 +1,16 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { reportProgress } from "session-progress";
 
-const AT_ONCE = 8;
+const AT_ONCE = 4;
 const STEPS = 20;
+
+/** How an agent is to work. */
+export interface Pace {
+  /** Stops the work: what waits for it gets the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long working through all files takes at least, in milliseconds, so that there is something to watch. */
+  readonly atLeastMs?: number | undefined;
+}
 
 /**
  * Works through `files`, a few at a time, and reports how far it is: at most {@link STEPS} times, be there
@@ -11,8 +20,11 @@ export async function eachFile<T>(
   files: readonly string[],
   work: (path: string) => Promise<T>,
   describe: (result: T, path: string) => string,
+  { signal, atLeastMs = 0 }: Pace = {},
 ): Promise<T[]> {
   const total = files.length;
+  const workers = Math.min(AT_ONCE, total);
+  const pauseMs = (atLeastMs * workers) / total;
   const results: T[] = [];
   const stepAt = (done: number) => Math.floor((done * STEPS) / total);
   let done = 0;
@@ -20,6 +32,8 @@ export async function eachFile<T>(
   const queue = files.entries();
   const worker = async () => {
     for (const [index, path] of queue) {
+      signal?.throwIfAborted();
+      if (pauseMs > 0) await delay(pauseMs, undefined, { signal });
       const result = await work(path);
       results[index] = result;
       done += 1;
@@ -28,6 +42,6 @@ export async function eachFile<T>(
       }
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: workers }, worker));
   return results;
 }
