@@ -12,7 +12,7 @@ import { requireProgram } from "../support/programs.ts";
 
 const chromium = requireProgram("chromium", findChromium());
 
-describe.skipIf(chromium === undefined)("the page of the demo", { timeout: 30_000 }, () => {
+describe.skipIf(chromium === undefined)("the page of the demo", () => {
   let browser: Browser;
   let root: string;
   const cleanUp = cleanups();
@@ -22,12 +22,12 @@ describe.skipIf(chromium === undefined)("the page of the demo", { timeout: 30_00
     root = mkdtempSync(join(tmpdir(), "demo-"));
     for (let i = 0; i < 40; i++) writeFileSync(join(root, `${i}.ts`), 'import "./0.ts";\n');
     writeFileSync(join(root, "wide.ts"), `// TODO: ${"wide ".repeat(100)}\n`);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser.close();
     rmSync(root, { recursive: true });
-  }, 20_000);
+  });
 
   /** A review that takes `atLeastMs`, and a page that has started it. */
   async function setUp({

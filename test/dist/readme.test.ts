@@ -24,17 +24,16 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
     registry = await servePackages([installed]);
     terminal = new Terminal({ npm_config_registry: registry.url, PORT: String(await freePort()) });
     browser = await launchChromium(chromium!);
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await browser.close();
     await terminal.dispose();
     await registry.close();
-  }, 20_000);
+  });
 
   test.each(pasted.map((one) => [`${one.line} ${one.language} ${one.tag}`.trim(), one] as const))(
     "line %s",
-    { timeout: 60_000 },
     async (_, pasted) => {
       const { language, tag, code } = pasted;
       const name = fileNamedBefore(pasted);
@@ -59,7 +58,7 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
     },
   );
 
-  test("the server with all that went to its end", { timeout: 20_000 }, async () => {
+  test("the server with all that went to its end", async () => {
     const running = (await terminal.type("node server.mjs")) as RunningServer;
     await expectReview(running.address);
     const as = (user: string) => ({ headers: { "X-Forwarded-User": user } });
