@@ -1,5 +1,8 @@
-/** What nobody uses is removed: files, exports and types, dependencies. `npm run unused` */
-/** @type {import("knip").KnipConfig} */
+/**
+ * What nobody uses is to go: files, exports, types and dependencies. `npm run unused`
+ *
+ * @type {import("knip").KnipConfig}
+ */
 export default {
   workspaces: {
     ".": {
@@ -12,12 +15,23 @@ export default {
         "scripts/*.mjs",
         "test/**/*.test-d.ts",
         "test/support/*-process.ts",
+        "*.md",
+        "docs/**/*.md",
       ],
-      project: ["src/**", "test/**", "examples/**", "scripts/**", "*.{js,ts}"],
+      project: ["src/**", "test/**", "examples/**", "scripts/**", "*.{js,ts,md}", "docs/**/*.md"],
+      // Started as a program by a test
+      ignoreDependencies: ["jest"],
     },
     bench: {
-      entry: ["*.mjs", "lib/*-process.mjs", "peers/*.mjs", "scenarios/*.mjs"],
-      project: "**/*.mjs",
+      entry: ["*.mjs", "lib/*-process.mjs", "peers/*.mjs", "scenarios/*.mjs", "**/*.md"],
+      project: "**/*.{mjs,md}",
     },
+  },
+  compilers: {
+    // The packages that the documentation's code imports: test/docs compiles and runs it.
+    md: (text) =>
+      [...text.matchAll(/^(?:import|\}) ?.*"([^."][^"]*)";$/gm)]
+        .map(([, name]) => `import "${name}";`)
+        .join("\n"),
   },
 };

@@ -45,6 +45,10 @@ describe("the tarball", () => {
       "docs/growth.svg",
       "docs/performance.md",
       "docs/recipes.md",
+      "docs/recipes/access.md",
+      "docs/recipes/frameworks.md",
+      "docs/recipes/mocks.md",
+      "docs/recipes/operations.md",
       "docs/why.md",
       "package.json",
     ];

@@ -38,6 +38,7 @@ const NEIGHBOURS = [
   "express4",
   "helmet",
   "hono",
+  "vitest",
 ];
 
 /** Installs the packed tarball, once for all test files. Nothing comes from the network. */

@@ -18,7 +18,7 @@ const EXAMPLES: readonly Block[] = examplesOf("src/adapters").map((one) => {
 const IGNORED = /^ignore-check(?: (.+))?$/;
 
 test("every TypeScript block compiles", () => {
-  const together = TYPESCRIPT.filter(({ tag }) => tag !== "alone" && !IGNORED.test(tag));
+  const together = TYPESCRIPT.filter(({ tag }) => !["alone", "nest"].includes(tag) && !IGNORED.test(tag));
   expect(together.length).toBeGreaterThan(5);
   expect(complaints(together.map(afterServer))).toEqual([]);
 });
@@ -67,6 +67,12 @@ test(
   },
 );
 
+test("NestJS's decorators compile as it wants them", () => {
+  const nest = TYPESCRIPT.filter(({ tag }) => tag === "nest");
+  expect(nest).toHaveLength(1);
+  expect(complaints(nest, { experimentalDecorators: true })).toEqual([]);
+});
+
 test("a block that is not checked says why", () => {
   for (const { file, line, tag } of TYPESCRIPT) {
     const ignored = IGNORED.exec(tag);
@@ -77,7 +83,7 @@ test("a block that is not checked says why", () => {
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
 /** What the compiler finds in `given`, each block a module of its own beside its document. */
-function complaints(given: readonly Block[]): string[] {
+function complaints(given: readonly Block[], more: ts.CompilerOptions = {}): string[] {
   const config = ts.readConfigFile(join(ROOT, "tsconfig.json"), (path) => ts.sys.readFile(path));
   const { options } = ts.parseJsonConfigFileContent({ ...config.config, files: [] }, ts.sys, ROOT);
   // House rules of this repository, not of its readers.
@@ -85,6 +91,7 @@ function complaints(given: readonly Block[]): string[] {
     noPropertyAccessFromIndexSignature: false,
     noUnusedLocals: false,
     noUnusedParameters: false,
+    ...more,
   });
   const modules = new Map(given.map((one) => [join(ROOT, `${one.file}.${one.line}.ts`), one]));
   const host = ts.createCompilerHost(options);

@@ -11,10 +11,11 @@ export function findNginx(): string | undefined {
   return findProgram("NGINX_PATH", ["nginx"]);
 }
 
-/** nginx as it comes, buffering on, in front of `upstream`. */
+/** nginx as it comes, buffering on, in front of `upstream`; `location` says how it gets there. */
 export async function startNginx(
   program: string,
   upstream: string,
+  location = `location / { proxy_pass ${upstream}; proxy_http_version 1.1; proxy_set_header Connection ""; }`,
 ): Promise<{ origin: string; stop(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), "nginx-"));
   const port = await freePort();
@@ -29,7 +30,7 @@ export async function startNginx(
        access_log off; ${temporary}
        server {
          listen 127.0.0.1:${port};
-         location / { proxy_pass ${upstream}; proxy_http_version 1.1; proxy_set_header Connection ""; }
+         ${location}
        }
      }`,
   );

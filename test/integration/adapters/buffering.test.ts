@@ -7,9 +7,11 @@ import { describe, expect, test } from "vitest";
 import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler } from "session-progress/express";
 import { sseHandler as honoHandler } from "session-progress/hono";
+import { block } from "../../docs/blocks.ts";
 import { cleanups } from "../../support/cleanups.ts";
 import { EventStreamClient } from "../../support/event-stream-client.ts";
 import { serveFetch } from "../../support/fetch-server.ts";
+import { findHaproxy, startHaproxy } from "../../support/haproxy.ts";
 import { serve } from "../../support/http-server.ts";
 import { findNginx, startNginx } from "../../support/nginx.ts";
 import { requireProgram } from "../../support/programs.ts";
@@ -17,6 +19,7 @@ import { requireProgram } from "../../support/programs.ts";
 const cleanUp = cleanups();
 
 const nginx = requireProgram("nginx", findNginx());
+const haproxy = requireProgram("haproxy", findHaproxy());
 
 /**
  * Nothing on the way may wait for more: each event is only reported when the one before has arrived, so a
@@ -68,7 +71,8 @@ describe("each event arrives before the next is reported", () => {
     await expectEachAtOnce(bus, origin);
   });
 
-  test.skipIf(nginx === undefined)("behind nginx with its default buffering", async () => {
+  /** An app that compresses what it can, for a proxy to stand before. */
+  async function setUpBehind(): Promise<{ bus: SessionEventBus; origin: string }> {
     const bus = createBus();
     const app = express5();
     app.use(compression({ threshold: 0 }));
@@ -76,7 +80,28 @@ describe("each event arrives before the next is reported", () => {
     app.get("/events", sseHandler(bus));
     const { origin, close } = await serve(app);
     cleanUp(close);
+    return { bus, origin };
+  }
+
+  test.skipIf(nginx === undefined)("behind nginx with its default buffering", async () => {
+    const { bus, origin } = await setUpBehind();
     const proxy = await startNginx(nginx!, origin);
+    cleanUp(proxy.stop);
+    await expectEachAtOnce(bus, proxy.origin);
+  });
+
+  test.skipIf(nginx === undefined)("behind nginx as the recipe has it", async () => {
+    const { bus, origin } = await setUpBehind();
+    const location = block("docs/recipes/operations.md", "nginx").code;
+    const proxy = await startNginx(nginx!, origin, location.replace("http://127.0.0.1:3000", origin));
+    cleanUp(proxy.stop);
+    await expectEachAtOnce(bus, proxy.origin);
+  });
+
+  test.skipIf(haproxy === undefined)("behind HAProxy as the recipe has it", async () => {
+    const { bus, origin } = await setUpBehind();
+    const defaults = block("docs/recipes/operations.md", "haproxy").code;
+    const proxy = await startHaproxy(haproxy!, origin, defaults);
     cleanUp(proxy.stop);
     await expectEachAtOnce(bus, proxy.origin);
   });
