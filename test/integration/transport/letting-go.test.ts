@@ -85,7 +85,7 @@ test("what else a session carries is finished first", async () => {
   const events = forNode(bus);
   let finish = (): void => {};
   const server = createServer((req, res) => {
-    if (req.url.startsWith("/events")) events(req as never, res);
+    if (req.url.startsWith("/events")) void events(req as never, res);
     else finish = () => void res.end("the rest");
   });
   const session = connect(await listen(server));
