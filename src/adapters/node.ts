@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Socket } from "node:net";
 import type { Carrier } from "../bus/followers.ts";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
@@ -9,8 +8,8 @@ import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
 import { type AnyRequest, carrierOf, inTurn, isPipelined } from "../transport/node/client-connection.ts";
-import { writeHead } from "../transport/node/response-head.ts";
-import { type AnyResponse, isHttp2, ResponsePeer } from "../transport/node/response-peer.ts";
+import { isOver, keepOpen, writeHead } from "../transport/node/response-head.ts";
+import { type AnyResponse, ResponsePeer } from "../transport/node/response-peer.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -63,13 +62,8 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
     this.#res = res;
   }
 
-  /** Not `req.destroyed`: a request whose body was parsed is over, its client is not gone. */
   get gone(): boolean {
-    const res = this.#res;
-    if (res.headersSent || res.writableEnded) return true;
-    return isHttp2(res)
-      ? res.stream.destroyed
-      : res.destroyed || res.closed || res.socket?.destroyed === true;
+    return isOver(this.#res);
   }
 
   get carrier(): Carrier | undefined {
@@ -88,12 +82,7 @@ class NodeExchange<Req extends AnyRequest> implements Exchange<Req> {
 
   stream(headers: AnswerHeaders): BytePeer {
     const res = this.#res;
-    if (!isHttp2(res)) {
-      // Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it.
-      const socket = res.socket as Partial<Socket> | null;
-      socket?.setTimeout?.(0);
-      socket?.setNoDelay?.(true);
-    }
+    keepOpen(res);
     writeHead(res, 200, headers);
     return new ResponsePeer(res);
   }

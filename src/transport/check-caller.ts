@@ -4,8 +4,7 @@ const REMEDY: Record<Exclude<Framework, "unknown">, string> = {
   node: 'Node\'s `req` and `res`; import sseHandler from "session-progress/node" or "session-progress/express"',
   fetch: 'a fetch `Request`; import sseHandler from "session-progress/fetch"',
   hono: 'Hono\'s context; import sseHandler from "session-progress/hono"',
-  fastify:
-    'Fastify\'s request and reply; call `reply.hijack()` and the handler of "session-progress/node" with `request.raw, reply.raw`',
+  fastify: 'Fastify\'s request and reply; import sseHandler from "session-progress/fastify"',
   koa: 'Koa\'s context; set `ctx.respond = false` and call the handler of "session-progress/node" with `ctx.req, ctx.res`',
 };
 
@@ -15,14 +14,14 @@ const REMEDY: Record<Exclude<Framework, "unknown">, string> = {
  *
  * @throws {TypeError} If `first` and `second` are what another framework passes.
  */
-export function checkFramework(expected: "node" | "fetch" | "hono", first: unknown, second?: unknown): void {
+export function checkFramework(expected: keyof typeof NAMES, first: unknown, second?: unknown): void {
   const called = frameworkOf(first, second);
   if (called === expected) return;
   const got = called === "unknown" ? "something else" : REMEDY[called];
   throw new TypeError(`Expected to be called by ${NAMES[expected]}, got ${got}`);
 }
 
-const NAMES = { node: "Node or Express", fetch: "a fetch server", hono: "Hono" };
+const NAMES = { node: "Node or Express", fetch: "a fetch server", hono: "Hono", fastify: "Fastify" };
 
 function frameworkOf(first: unknown, second: unknown): Framework {
   if (has(second, "writeHead", "setHeader")) return "node";

@@ -8,6 +8,8 @@ import { testRefusals } from "./event-stream/refusals.ts";
 import { testResuming } from "./event-stream/resuming.ts";
 import { testWire } from "./event-stream/wire.ts";
 
+export type { Serve } from "./event-stream/adapter-under-test.ts";
+
 /** What the wire says of a session, whichever adapter serves it (PROTOCOL.md). */
 export function testEventStream(name: string, serve: Serve, capabilities: Capabilities = {}): void {
   const adapter = adapterUnderTest(serve, capabilities);

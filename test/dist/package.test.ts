@@ -89,6 +89,7 @@ describe("the tarball", () => {
     expect([...imported].sort()).toMatchInlineSnapshot(`
       [
         "express",
+        "fastify",
         "hono",
         "node:http",
         "node:http2",

@@ -36,6 +36,7 @@ const NEIGHBOURS = [
   "express",
   "express-session",
   "express4",
+  "fastify",
   "helmet",
   "hono",
   "vitest",

@@ -11,6 +11,7 @@ const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 /** What compiles everywhere: the types of every entry meet in one program, and `Register` reaches them all. */
 const server = `
 import express from "express";
+import { fastify } from "fastify";
 import { Hono } from "hono";
 import { createServer } from "node:http";
 import {
@@ -18,6 +19,7 @@ import {
   reportProgress, withAgent, type Outcome, type Reporter, type SessionEvent, type Sink,
 } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
+import { sseHandler as fastifyHandler } from "session-progress/fastify";
 import { sseHandler as fetchHandler } from "session-progress/fetch";
 import { sseHandler as honoHandler } from "session-progress/hono";
 import { sseHandler as nodeHandler } from "session-progress/node";
@@ -40,6 +42,7 @@ bus.on("drop", (sessionId: number) => void sessionId);
 
 express().get("/events", expressHandler(bus, { authorize: (req, id, owner) => req.ip === owner && id !== "" }));
 new Hono().get("/events", honoHandler(bus, { filter: (event, c) => event.agent === c.req.query("agent") }));
+fastify().get("/events", fastifyHandler(bus, { authorize: (req, id, owner) => req.ip === owner && id !== "" }));
 const GET: (request: Request) => Promise<Response> = fetchHandler(bus);
 createServer(nodeHandler(bus, { session: (req) => req.headers.host }));
 followOverWebSocket(bus, "s", { send: (text: string) => text.length, close: () => {} });

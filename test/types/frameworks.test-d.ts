@@ -1,4 +1,5 @@
 import express, { type Request } from "express";
+import { fastify, type FastifyRequest } from "fastify";
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -6,6 +7,7 @@ import { createSecureServer, type Http2ServerRequest } from "node:http2";
 import { expectTypeOf, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
+import { sseHandler as fastifyHandler } from "session-progress/fastify";
 import { sseHandler as fetchHandler } from "session-progress/fetch";
 import { sseHandler as honoHandler } from "session-progress/hono";
 import { sseHandler as nodeHandler } from "session-progress/node";
@@ -58,6 +60,28 @@ test("Express: parameters may be typed", () => {
   const app = express();
   app.get("/:sessionId", expressHandler<WithId>(bus, { session: (req) => req.params.sessionId }));
   app.get("/:sessionId", expressHandler(bus, { session: ({ params }: WithId) => params.sessionId }));
+});
+
+test("Fastify: routes take it, whatever their types, and its options know the request", () => {
+  const app = fastify();
+  app.get("/events", fastifyHandler(bus));
+  app.get("/events", { handlerTimeout: 1_000 }, fastifyHandler(bus));
+  app.route({ method: ["GET", "HEAD"], url: "/events", handler: fastifyHandler(bus) });
+  app.get("/events", fastifyHandler(bus, { authorize: (req, _id, owner) => req.ip === owner }));
+  type WithId = FastifyRequest<{ Params: { id: string } }>;
+  app.get<{ Params: { id: string } }>(
+    "/:id",
+    fastifyHandler<WithId>(bus, { session: ({ params }) => params.id }),
+  );
+  app.get("/events", async (request, reply) => fastifyHandler(bus)(request, reply));
+  app.get("/:id", fastifyHandler(bus, { session: (req) => req.params.id as string }));
+  fastifyHandler(bus, {
+    session: ({ headers }) => expectTypeOf(headers.cookie).toEqualTypeOf<string | undefined>() as never,
+  });
+  const overHttp2 = fastify({ http2: true });
+  overHttp2.get("/events", fastifyHandler(bus));
+  // @ts-expect-error a request has no such property
+  app.get("/events", fastifyHandler(bus, { authorize: (req) => req.nobody === 1 }));
 });
 
 test("Hono: with variables of the app or of middleware, typed where the handler is told", () => {

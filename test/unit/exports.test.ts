@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as index from "session-progress";
 import * as express from "session-progress/express";
+import * as fastify from "session-progress/fastify";
 import * as fetch from "session-progress/fetch";
 import * as hono from "session-progress/hono";
 import * as node from "session-progress/node";
@@ -10,7 +11,7 @@ import * as testing from "session-progress/testing";
 import * as websocket from "session-progress/websocket";
 import tsconfig from "../../tsconfig.json" with { type: "json" };
 
-const entries = { index, node, express, fetch, hono, websocket, sse, testing };
+const entries = { index, node, express, fastify, fetch, hono, websocket, sse, testing };
 
 test("exports these names and no others: a new public name is a decision", () => {
   const names = Object.entries(entries).map(
@@ -21,6 +22,7 @@ test("exports these names and no others: a new public name is a decision", () =>
       "index: SessionProgressError bindReporter createEventBus createReporter createSessionId currentReporter isSessionProgressError reportProgress withAgent",
       "node: sseHandler",
       "express: sseHandler",
+      "fastify: sseHandler",
       "fetch: sseHandler",
       "hono: sseHandler",
       "websocket: followOverWebSocket",

@@ -17,7 +17,7 @@ const ROWS: ReadonlyMap<string, readonly string[]> = new Map(
 );
 
 /** Modules of others that may be imported, as types only. */
-const TYPES_ONLY = /^(express|hono|typed-emitter|node:\w+)$/;
+const TYPES_ONLY = /^(express|fastify|hono|typed-emitter|node:\w+)$/;
 
 interface Import {
   readonly from: string;

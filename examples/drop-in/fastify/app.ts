@@ -1,7 +1,7 @@
 // A Fastify app. What session-progress adds to it is marked with (+).
 import { fastify } from "fastify";
 import { createEventBus } from "session-progress"; // (+)
-import { sseHandler } from "session-progress/node"; // (+)
+import { sseHandler } from "session-progress/fastify"; // (+)
 import { logIn, userOf } from "../users.ts";
 import { writeReport } from "../write-report.ts";
 
@@ -21,9 +21,6 @@ app.post<{ Body: { topic: string } }>("/api/reports", (request, reply) => {
 });
 
 const events = sseHandler(bus, { authorize: (req, _, owner) => userOf(req.headers.cookie) === owner }); // (+)
-app.get("/api/events", (request, reply) => {
-  reply.hijack(); // (+) the handler answers by itself, on Node's own request and response
-  void events(request.raw, reply.raw); // (+)
-});
+app.get("/api/events", events); // (+)
 
 app.addHook("preClose", () => bus.close()); // (+)

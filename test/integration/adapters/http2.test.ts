@@ -1,3 +1,4 @@
+import { fastify } from "fastify";
 import { once } from "node:events";
 import {
   type ClientHttp2Session,
@@ -9,6 +10,7 @@ import {
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { createEventBus } from "session-progress";
+import { sseHandler as fastifyHandler } from "session-progress/fastify";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -57,6 +59,18 @@ testEventStream(
         await closed;
       },
     };
+  },
+  { http1: false, transport: overHttp2 },
+);
+
+testEventStream(
+  "Fastify over HTTP/2",
+  async (bus, options, before) => {
+    const app = fastify({ http2: true, forceCloseConnections: true });
+    app.addHook("onRequest", async (_request, reply) => void reply.headers(before as Record<string, string>));
+    app.all("/events", fastifyHandler(bus, options));
+    const origin = await app.listen({ host: "127.0.0.1", port: 0 });
+    return { url: `${origin}/events`, close: () => app.close() };
   },
   { http1: false, transport: overHttp2 },
 );

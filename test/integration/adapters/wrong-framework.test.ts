@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { expect, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
+import { sseHandler as fastifyHandler } from "session-progress/fastify";
 import { sseHandler as fetchHandler } from "session-progress/fetch";
 import { sseHandler as honoHandler } from "session-progress/hono";
 import { sseHandler as nodeHandler } from "session-progress/node";
@@ -18,6 +19,7 @@ const bus = createEventBus();
 const handlers = {
   node: nodeHandler(bus) as Wrong,
   express: expressHandler(bus) as unknown as Wrong,
+  fastify: fastifyHandler(bus) as unknown as Wrong,
   fetch: fetchHandler(bus) as Wrong,
   hono: honoHandler(bus) as Wrong,
 };
@@ -78,17 +80,21 @@ const mount: Record<string, (handler: Wrong) => Promise<string>> = {
 test.each([
   ["node", "Hono", "session-progress/hono"],
   ["node", "fetch", "session-progress/fetch"],
-  ["node", "Fastify", "request.raw, reply.raw"],
+  ["node", "Fastify", "session-progress/fastify"],
   ["node", "Koa", "ctx.req, ctx.res"],
   ["express", "Hono", "session-progress/hono"],
-  ["express", "Fastify", "request.raw, reply.raw"],
+  ["express", "Fastify", "session-progress/fastify"],
   ["fetch", "Express", "session-progress/express"],
   ["fetch", "Hono", "session-progress/hono"],
-  ["fetch", "Fastify", "request.raw, reply.raw"],
+  ["fetch", "Fastify", "session-progress/fastify"],
   ["fetch", "Koa", "ctx.req, ctx.res"],
   ["hono", "Express", "session-progress/express"],
   ["hono", "fetch", "session-progress/fetch"],
   ["hono", "Koa", "ctx.req, ctx.res"],
+  ["fastify", "Express", "session-progress/express"],
+  ["fastify", "Hono", "session-progress/hono"],
+  ["fastify", "fetch", "session-progress/fetch"],
+  ["fastify", "Koa", "ctx.req, ctx.res"],
 ] as const)("the %s handler mounted in %s says what to import", async (name, framework, remedy) => {
   const message = await mount[framework]!(handlers[name]);
   expect(message).toMatch(/^Expected to be called by /);
