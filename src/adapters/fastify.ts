@@ -6,7 +6,7 @@ import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
 import { ADDED, type AnswerHeaders, beside } from "../transport/answer-headers.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { type AnyRequest, carrierOf, inTurn, isPipelined } from "../transport/node/client-connection.ts";
+import { type AnyRequest, carrierOf, inTurn } from "../transport/node/client-connection.ts";
 import { PipedPeer } from "../transport/node/piped-peer.ts";
 import { forgetBody, isOver, keepOpen } from "../transport/node/response-head.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
@@ -53,7 +53,7 @@ export function sseHandler<
     const exchange = new FastifyExchange(request, reply);
     const answer = (): Promise<void> => handle(exchange);
     const { raw } = reply;
-    const decided = isPipelined(raw) ? inTurn(request.raw, raw, answer) : answer();
+    const decided = inTurn(request.raw, raw, answer);
     return decided.then(() => exchange.sent());
   };
 }

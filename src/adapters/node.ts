@@ -7,7 +7,7 @@ import type { AnswerHeaders } from "../transport/answer-headers.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
 import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { type AnyRequest, carrierOf, inTurn, isPipelined } from "../transport/node/client-connection.ts";
+import { type AnyRequest, carrierOf, inTurn } from "../transport/node/client-connection.ts";
 import { isOver, keepOpen, writeHead } from "../transport/node/response-head.ts";
 import { type AnyResponse, ResponsePeer } from "../transport/node/response-peer.ts";
 
@@ -45,7 +45,7 @@ export function sseHandler<Req extends IncomingMessage | Http2ServerRequest = In
       );
     }
     const answer = (): Promise<void> => handle(new NodeExchange(req, res));
-    return isPipelined(res) ? inTurn(req, res, answer) : answer();
+    return inTurn(req, res, answer);
   };
 }
 

@@ -30,12 +30,12 @@ export const ADDED: readonly string[] = ["set-cookie", "vary"];
 const OF_A_CONNECTION = /^(?:connection|http2-settings|keep-alive|proxy-.*|te|transfer-encoding|upgrade)$/;
 
 /**
- * What of `given` an answer of ours may carry, by lower-case name. Application code may pass on all that an
- * authorization service answered.
+ * What of `given` an answer of ours may carry. Application code may pass on all that an authorization service
+ * answered. Names are as they were given, but those that are {@link ADDED} to in lower case.
  *
  * @throws {TypeError} If it is malformed: some servers would find out too late for an answer.
  */
-export function passing(given: GivenHeaders | undefined): Record<string, string | readonly string[]> {
+export function passing(given: GivenHeaders | null | undefined): Record<string, string | readonly string[]> {
   const headers = toHeaders(given);
   const hopByHop =
     headers
@@ -43,10 +43,16 @@ export function passing(given: GivenHeaders | undefined): Record<string, string 
       ?.toLowerCase()
       .split(/[\s,]+/) ?? [];
   const withheld = new Set([...OF_A_BODY, ...hopByHop]);
+  const isPlain = typeof given === "object" && given !== null && !(Symbol.iterator in given);
+  const names = isPlain ? Object.keys(given).filter(isField) : [...headers.keys()];
   const passed: Record<string, string | readonly string[]> = {};
-  for (const [name, value] of headers) {
-    if (withheld.has(name) || OF_A_CONNECTION.test(name)) continue;
-    passed[name] = name === "set-cookie" ? headers.getSetCookie() : value;
+  for (const spelled of names) {
+    const name = spelled.toLowerCase();
+    const value = headers.get(name);
+    if (value === null || withheld.has(name) || OF_A_CONNECTION.test(name)) continue;
+    passed[ADDED.includes(name) ? name : spelled] = name === "set-cookie" ? headers.getSetCookie() : value;
+    // Once, in whichever case.
+    headers.delete(name);
   }
   return passed;
 }
@@ -57,11 +63,15 @@ function toHeaders(given: GivenHeaders | null | undefined): Headers {
   if (Symbol.iterator in given) return new Headers([...given] as [string, string][]);
   const headers = new Headers();
   for (const [name, value] of Object.entries(given)) {
-    // HTTP/2's own; what a client of Node's got has them among its headers.
-    if (value === undefined || name.startsWith(":")) continue;
+    if (value === undefined || !isField(name)) continue;
     for (const one of typeof value === "object" ? value : [value]) headers.append(name, one);
   }
   return headers;
+}
+
+/** Not HTTP/2's own: what a client of Node's got has them among its headers. */
+function isField(name: string): boolean {
+  return !name.startsWith(":");
 }
 
 /** `headers` with what `set` says was set before, where it is added to. */

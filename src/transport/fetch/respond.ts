@@ -1,6 +1,6 @@
 import { reserveStack } from "../../runtime/stack.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
-import { carrierOf, hasLeft, inTurn, isPipelined } from "../node/client-connection.ts";
+import { carrierOf, hasLeft, inTurn } from "../node/client-connection.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import { bypassable, NodeBypass } from "./node-bypass.ts";
 import type { NodeSide } from "./node-side.ts";
@@ -60,8 +60,7 @@ export function respond<Req>(
     };
     const answer = (): Promise<void> => handle(exchange);
     const outgoing = node?.outgoing;
-    const decided =
-      outgoing !== undefined && isPipelined(outgoing) ? inTurn(node!.incoming, outgoing, answer) : answer();
+    const decided = outgoing === undefined ? answer() : inTurn(node!.incoming, outgoing, answer);
     // The client has left without an answer, and nobody will read this one; but a promise must not hang.
     void decided.then(() => {
       resolve(new Response(null, { status: 499 }));

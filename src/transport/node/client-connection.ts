@@ -3,43 +3,52 @@ import type { Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
 import type { Carrier } from "../../bus/followers.ts";
 import { reserveStack } from "../../runtime/stack.ts";
-import type { AnyResponse } from "./response-peer.ts";
+import { type AnyResponse, isHttp2 } from "./response-peer.ts";
 
 /** A request of Node's own. */
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 
 /** How many requests may wait behind a connection's open response. Browsers send none; each holds memory. */
-const MAX_WAITING = 8;
+const MAX_WAITING = 20;
 
 const waiting = new WeakMap<Socket, number>();
+/** The newest response whose turn it was. */
+const heads = new WeakMap<Socket, ServerResponse>();
 const leavers = new WeakMap<Socket, Set<() => void>>();
 
-/** Whether the client has sent this request before it had the answer to the one before, which still goes on. */
-export function isPipelined(res: AnyResponse): res is ServerResponse {
-  return !("stream" in res) && res.socket === null && !res.headersSent;
-}
-
 /**
- * Calls `answer` when the response before `res` is over. Resolves with it, or when the connection closes first. Whoever
- * sends more than a few such requests is cut off: Node reads on as long as nobody answers them.
+ * Calls `answer` at once, or when the response before `res` is over, where the client has sent this request before that
+ * (it is pipelined). Resolves with it, or when the connection closes first. Whoever has more than a few requests waiting
+ * is cut off: Node reads on as long as nobody answers them.
  */
-export function inTurn(req: AnyRequest, res: ServerResponse, answer: () => Promise<void>): Promise<void> {
+export function inTurn(req: AnyRequest, res: AnyResponse, answer: () => Promise<void>): Promise<void> {
+  const { socket } = req;
+  if (isHttp2(res) || res.socket !== null) {
+    if (!isHttp2(res)) heads.set(socket, res);
+    return answer();
+  }
   reserveStack();
   return new Promise((resolve) => {
-    const { socket } = req;
     const ahead = waiting.get(socket) ?? 0;
     const forget = onLeft(req, resolve);
-    if (ahead >= MAX_WAITING) {
+    if (ahead >= MAX_WAITING && !isPassing(socket)) {
       socket.destroy();
       return;
     }
     waiting.set(socket, ahead + 1);
     res.once("socket", () => {
       waiting.set(socket, waiting.get(socket)! - 1);
+      heads.set(socket, res);
       forget();
       resolve(answer());
     });
   });
+}
+
+/** Whether what waits on `socket` will be answered soon: the response before it has been given, and its client reads. */
+function isPassing(socket: Socket): boolean {
+  const head = heads.get(socket);
+  return head?.socket === socket && head.writableEnded && !socket.writableNeedDrain;
 }
 
 /** Whether the connection that brought `req` is gone, or for HTTP/2 its stream. */

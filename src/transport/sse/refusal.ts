@@ -43,8 +43,11 @@ const TITLES: Record<number, string> = {
 /** Answers with `refusal`. Throws for what cannot be sent: its headers may be malformed, its detail no JSON. */
 export function refuse(exchange: Answerable, { status, title, detail, headers }: Refusal): void {
   const problem = { type: "about:blank", title: title ?? TITLES[status] ?? "Refused", status, detail };
-  const usual = { "content-type": "application/problem+json", "cache-control": "no-store" };
-  exchange.answer(status, { ...usual, ...passing(headers) }, JSON.stringify(problem));
+  const sent = passing(headers);
+  const given = new Set(Object.keys(sent).map((name) => name.toLowerCase()));
+  if (!given.has("content-type")) sent["Content-Type"] = "application/problem+json";
+  if (!given.has("cache-control")) sent["Cache-Control"] = "no-store";
+  exchange.answer(status, sent, JSON.stringify(problem));
 }
 
 /** Whether `Accept` allows text/event-stream: the most specific range decides. */

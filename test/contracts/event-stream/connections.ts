@@ -51,7 +51,7 @@ export function testConnections({ http1, seesTurns, setUp }: AdapterUnderTest): 
       const { bus, url, follow } = await setUp({}, { maxFollowersPerSession: 40 });
       for (let round = 0; round < 10; round++) {
         const client = await connect(url);
-        client.send(GET.repeat(8));
+        client.send(GET.repeat(20));
         await client.until("event: ready");
         client[leave]();
         await client.closed;
@@ -63,7 +63,7 @@ export function testConnections({ http1, seesTurns, setUp }: AdapterUnderTest): 
     test.skipIf(seesTurns)("do not keep others out", async () => {
       const { url, follow } = await setUp({}, { maxFollowersPerSession: 40, maxFollowers: 40 });
       const client = await connect(url);
-      client.send(GET.repeat(8));
+      client.send(GET.repeat(20));
       await client.until("event: ready");
       client.send(GET.repeat(100));
       expect((await follow()).status).toBe(200);
