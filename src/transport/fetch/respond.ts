@@ -14,7 +14,7 @@ export type Respond = (
 ) => Response;
 
 /** A response that no middleware has set headers for. */
-export const plainResponse: Respond = (body, status, headers) => {
+const plainResponse: Respond = (body, status, headers) => {
   const isPlain = Object.values(headers).every((value) => typeof value === "string");
   return new Response(body, {
     status,
