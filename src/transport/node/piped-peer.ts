@@ -33,8 +33,10 @@ export class PipedPeer implements BytePeer {
     const { stream } = this;
     const pipe = stream.pipe.bind(stream);
     stream.pipe = <T extends NodeJS.WritableStream>(to: T, options?: { end?: boolean }): T => {
-      // Where the framework ends the response itself, it sends more after us: trailers.
-      if ((to as unknown) !== res || options?.end === false) return pipe(to, options);
+      // Where the framework ends the response itself, it sends more after us: trailers. A stream that was cut is answered
+      // by the framework too.
+      const isOurs = (to as unknown) === res && options?.end !== false && !stream.destroyed;
+      if (!isOurs) return pipe(to, options);
       onDirect();
       this.#goDirectly(res);
       return to;
