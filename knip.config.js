@@ -20,7 +20,7 @@ export default {
       ],
       project: ["src/**", "test/**", "examples/**", "scripts/**", "*.{js,ts,md}", "docs/**/*.md"],
       // Started as a program by a test
-      ignoreDependencies: ["jest"],
+      ignoreDependencies: ["@sinonjs/fake-timers", "jest"],
     },
     bench: {
       entry: ["*.mjs", "lib/*-process.mjs", "peers/*.mjs", "scenarios/*.mjs", "**/*.md"],

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Block, block, blocks, growsServer, read } from "../docs/blocks.ts";
+import { block, blocks, fileNamedBefore, growsServer } from "../docs/blocks.ts";
 import { type Browser, findChromium, launchChromium } from "../support/chromium.ts";
 import { freePort } from "../support/free-port.ts";
 import { type PackageRegistry, servePackages } from "../support/package-registry.ts";
@@ -46,14 +46,14 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
       } else if (tag === "commonjs") {
         save(name!, code + server.replaceAll(/^import .*\n/gm, ""));
         await typed(`node ${name}`);
-      } else if (name === undefined) {
-        save("pasted.mjs", code);
-        const claims = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
-        const printed = await terminal.type("node pasted.mjs");
-        if (claims.length > 0) expect(printed).toBe(`${claims.join("\n")}\n`);
+      } else if (language === "html" || tag === "server") {
+        save(name!, code);
       } else {
-        save(name, code);
-        if (tag === "alone") await terminal.type(`npx tsx ${name}`);
+        const file = name ?? "pasted.mjs";
+        save(file, code);
+        const claims = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
+        const printed = await terminal.type(file.endsWith(".ts") ? `npx tsx ${file}` : `node ${file}`);
+        if (claims.length > 0) expect(printed).toBe(`${claims.join("\n")}\n`);
       }
     },
   );
@@ -109,14 +109,3 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
     await page.close();
   }
 });
-
-/** The file that the paragraph before a block names, if it names one. */
-function fileNamedBefore({ file, line }: Block): string | undefined {
-  const before = read(file)
-    .split("\n")
-    .slice(0, line - 2)
-    .join("\n")
-    .trimEnd();
-  const paragraph = before.slice(before.lastIndexOf("\n\n"));
-  return [...paragraph.matchAll(/`([\w-]+\.(?:[cm]?[jt]s|html))`/g)].at(-1)?.[1];
-}

@@ -81,3 +81,14 @@ export function table(file: string, heading: string, nth = 0): string[][] {
 export function growsServer({ file, language, code }: Block): boolean {
   return file === "README.md" && language === "ts" && !/^import /m.test(code);
 }
+
+/** The file that the paragraph before a block names, if it names one. */
+export function fileNamedBefore({ file, line }: Block): string | undefined {
+  const before = read(file)
+    .split("\n")
+    .slice(0, line - 2)
+    .join("\n")
+    .trimEnd();
+  const paragraph = before.slice(before.lastIndexOf("\n\n"));
+  return [...paragraph.matchAll(/`([\w-]+\.(?:[cm]?[jt]s|html))`/g)].at(-1)?.[1];
+}
