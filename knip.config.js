@@ -12,7 +12,7 @@ export default {
         "examples/five-approaches/[0-9]-*.ts",
         "examples/drop-in/next-route-handler/app/**/route.ts",
         "examples/drop-in/express4-commonjs/app.cjs",
-        "scripts/*.mjs",
+        "scripts/**/*.mjs",
         "test/**/*.test-d.ts",
         "test/support/*-process.ts",
         "*.md",
