@@ -1,6 +1,7 @@
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
+import { liftIdleTimeout, withBunDefaults } from "../transport/fetch/bun.ts";
 import { nodeSide } from "../transport/fetch/node-side.ts";
 import { respond } from "../transport/fetch/respond.ts";
 
@@ -21,9 +22,10 @@ export function sseHandler(
   bus: SessionEventBus,
   options?: SseOptions<Request>,
 ): (request: Request, ...rest: unknown[]) => Promise<Response> {
-  const handle = createHandler(bus, options);
+  const handle = createHandler(bus, withBunDefaults(options));
   return (request, ...rest) => {
     checkFramework("fetch", request, rest[0]);
+    liftIdleTimeout(rest[0], request);
     return respond(handle, request, request, nodeSide(request, rest[0]));
   };
 }

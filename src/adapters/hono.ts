@@ -3,6 +3,7 @@ import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { ADDED, OF_A_BODY } from "../transport/answer-headers.ts";
 import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
 import { checkFramework } from "../transport/check-caller.ts";
+import { liftIdleTimeout, withBunDefaults } from "../transport/fetch/bun.ts";
 import { nodeSide } from "../transport/fetch/node-side.ts";
 import { type Respond, respond } from "../transport/fetch/respond.ts";
 
@@ -28,10 +29,11 @@ export function sseHandler<
   bus: SessionEventBus,
   options?: SseOptions<Context<E>>,
 ): (c: Context<E>, ...rest: unknown[]) => Promise<Response> {
-  const handle = createHandler(bus, options);
+  const handle = createHandler(bus, withBunDefaults(options));
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);
     const { raw } = c.req;
+    liftIdleTimeout(c.env, raw);
     return respond(handle, c, raw, nodeSide(raw, c.env), besideOthers(c));
   };
 }

@@ -33,8 +33,10 @@ export type Serve = (
 ) => Promise<Served>;
 
 export interface Capabilities {
-  /** The suite talks HTTP/1.1, so that there is a `Connection` header. Default `true`. */
+  /** The suite talks HTTP/1.1 to a server of Node's, which says `Connection` and takes pipelined requests. Default `true`. */
   readonly http1?: boolean;
+  /** The adapter's default. Default 15,000. */
+  readonly keepAliveMs?: number;
   /** The adapter can see whether a pipelined request's turn has come. Default `true`. */
   readonly seesTurns?: boolean;
   /** There is middleware that sets headers. Default `true`. */
@@ -66,7 +68,7 @@ export interface AdapterUnderTest extends Required<Omit<Capabilities, "transport
 
 export function adapterUnderTest(serve: Serve, capabilities: Capabilities): AdapterUnderTest {
   const { http1 = true, seesTurns = true, middleware = true, methodPassthrough = true } = capabilities;
-  const { transport = overHttp1 } = capabilities;
+  const { keepAliveMs = 15_000, transport = overHttp1 } = capabilities;
   const cleanUp = cleanups();
 
   const setUp: AdapterUnderTest["setUp"] = async (options, busOptions, before = {}) => {
@@ -94,5 +96,5 @@ export function adapterUnderTest(serve: Serve, capabilities: Capabilities): Adap
     return { bus, errors, url: served.url, server: served.server, follow, followAfter };
   };
 
-  return { http1, seesTurns, middleware, methodPassthrough, setUp };
+  return { http1, keepAliveMs, seesTurns, middleware, methodPassthrough, setUp };
 }

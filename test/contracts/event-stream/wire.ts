@@ -4,7 +4,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { AdapterUnderTest } from "./adapter-under-test.ts";
 
 /** The bytes of a stream, block by block. */
-export function testWire({ setUp, http1 }: AdapterUnderTest): void {
+export function testWire({ setUp, http1, keepAliveMs }: AdapterUnderTest): void {
   describe("the wire", () => {
     test("headers, and ready with the reconnection time, come before anything happened", async () => {
       const { follow } = await setUp();
@@ -19,7 +19,7 @@ export function testWire({ setUp, http1 }: AdapterUnderTest): void {
       expect(client.headers["content-encoding"]).toBeUndefined();
       const ready = await client.next();
       expect(ready.raw).toBe(
-        `retry: ${ready.retry}\nid: 0-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":15000}\n\n`,
+        `retry: ${ready.retry}\nid: 0-0\nevent: ready\ndata: {"t":"ready","resume":"fresh","keepAliveMs":${keepAliveMs}}\n\n`,
       );
       expect(ready.retry).toBeGreaterThanOrEqual(1_800);
       expect(ready.retry).toBeLessThanOrEqual(2_200);

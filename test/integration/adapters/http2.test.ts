@@ -24,6 +24,7 @@ const overHttp2: ClientTransport = (url, { method = "GET", headers, signal }) =>
   // Connection headers mean nothing here and are refused.
   const { connection: _, ...rest } = { connection: undefined, ...headers };
   const stream = session.request({ ":method": method, ":path": pathname + search, ...rest });
+  stream.end();
   stream.on("close", () => session.close());
   signal?.addEventListener("abort", () => session.destroy());
   return new Promise((resolve, reject) => {
