@@ -4,6 +4,7 @@ import { checkFramework } from "../transport/check-caller.ts";
 import { liftIdleTimeout, withBunDefaults } from "../transport/fetch/bun.ts";
 import { nodeSide } from "../transport/fetch/node-side.ts";
 import { respond } from "../transport/fetch/respond.ts";
+import { warnOfSharedIsolate } from "../transport/fetch/workers.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -22,6 +23,7 @@ export function sseHandler(
   bus: SessionEventBus,
   options?: SseOptions<Request>,
 ): (request: Request, ...rest: unknown[]) => Promise<Response> {
+  warnOfSharedIsolate();
   const handle = createHandler(bus, withBunDefaults(options));
   return (request, ...rest) => {
     checkFramework("fetch", request, rest[0]);

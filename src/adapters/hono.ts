@@ -6,6 +6,7 @@ import { checkFramework } from "../transport/check-caller.ts";
 import { liftIdleTimeout, withBunDefaults } from "../transport/fetch/bun.ts";
 import { nodeSide } from "../transport/fetch/node-side.ts";
 import { type Respond, respond } from "../transport/fetch/respond.ts";
+import { warnOfSharedIsolate } from "../transport/fetch/workers.ts";
 
 export type { SseOptions } from "../transport/sse/handler.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
@@ -29,6 +30,7 @@ export function sseHandler<
   bus: SessionEventBus,
   options?: SseOptions<Context<E>>,
 ): (c: Context<E>, ...rest: unknown[]) => Promise<Response> {
+  warnOfSharedIsolate();
   const handle = createHandler(bus, withBunDefaults(options));
   return (c, ...rest) => {
     checkFramework("hono", c, rest[0]);

@@ -1,3 +1,5 @@
+import { IS_WORKERD } from "./host.ts";
+
 interface NodeProcess {
   emitWarning?(message: string, options: { type: string; detail?: string | undefined }): void;
   getBuiltinModule?(id: "node:util"): { debuglog(section: string): (message: string) => void };
@@ -8,7 +10,7 @@ const said = new Set<string>();
 let debuglog: ((message: string) => void) | undefined;
 
 /**
- * Says `message` once a process (a Node process warning, elsewhere `reportError`).
+ * Says `message` once a process (a Node process warning, `console.warn` on Workers, elsewhere `reportError`).
  *
  * The last resort for an error that nobody listens for: nothing is swallowed, nothing floods the log.
  */
@@ -20,7 +22,10 @@ export function warnOnce(kind: string, message: string, cause?: unknown): void {
 
 /** Says `message` each time: for what is counted elsewhere. */
 export function warn(message: string, cause?: unknown): void {
-  if (node?.emitWarning)
+  // workerd takes in what `reportError` is given without a word, and its `process` may have no warnings.
+  // eslint-disable-next-line no-console -- its only way to be heard
+  if (IS_WORKERD) console.warn(message, cause ?? "");
+  else if (node?.emitWarning)
     node.emitWarning(message, { type: "SessionProgressWarning", detail: stackOf(cause) });
   else if (typeof reportError === "function") reportError(new Error(message, { cause }));
 }

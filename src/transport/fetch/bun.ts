@@ -13,9 +13,12 @@ export function withBunDefaults<Req>(options: SseOptions<Req> = {}): SseOptions<
   return { ...options, keepAliveMs: BUN_KEEP_ALIVE_MS };
 }
 
+/** The longest that Bun knows but for never, which would stay with the connection when the response is over. */
+const LONGEST_IDLE_S = 255;
+
 /**
- * Has Bun's server, where `env` is that or has it, wait for this request's response for as long as that takes: the
- * keep-alive and the write deadline stand instead.
+ * Has Bun's server, where `env` is that or has it, wait longer for this request's response: keep-alive and write deadline
+ * stand instead.
  */
 export function liftIdleTimeout(env: unknown, request: Request): void {
   if (!IS_BUN) return;
@@ -23,7 +26,7 @@ export function liftIdleTimeout(env: unknown, request: Request): void {
   const { timeout } = (server ?? {}) as { timeout?: unknown };
   if (typeof timeout !== "function") return;
   try {
-    timeout.call(server, request, 0);
+    timeout.call(server, request, LONGEST_IDLE_S);
   } catch {
     // Not the request that Bun gave out but one that middleware has made of it.
   }
