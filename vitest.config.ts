@@ -8,6 +8,8 @@ const alias = Object.entries(tsconfig.compilerOptions.paths).map(([specifier, [f
   replacement: fileURLToPath(new URL(file ?? "", import.meta.url)),
 }));
 
+const runtime = process.env["TEST_RUNTIME"];
+
 function project(name: string, settings: object = {}) {
   return {
     extends: true as const,
@@ -45,6 +47,10 @@ export default defineConfig({
         server: { deps: { external: [/(?<!\/test)\/dist\//] } },
       }),
       project("browser", { fileParallelism: false }),
+      // Only where scripts/test-runtimes.mjs runs them, under what the folder is named after.
+      ...(runtime === undefined
+        ? []
+        : [project("runtimes", { include: [`test/runtimes/${runtime}/**/*.test.ts`] })]),
     ],
   },
 });
