@@ -19,6 +19,9 @@ declare global {
   const fastify: FastifyInstance;
   const wss: WebSocketServer;
   const sessionId: string;
+  const eventsUrl: string;
+  const token: string;
+  function show(event: string, data: unknown): void;
   function answer(question: string, signal?: AbortSignal): Promise<{ text: string }>;
   function sessionIdOf(req: IncomingMessage): string;
 }
