@@ -6,7 +6,7 @@ import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
 import { ADDED, type AnswerHeaders, beside } from "../transport/answer-headers.ts";
 import { checkFramework } from "../transport/check-caller.ts";
-import { type AnyRequest, carrierOf, inTurn } from "../transport/node/client-connection.ts";
+import { type AnyRequest, carrierOf, hasLeft, inTurn, onLeft } from "../transport/node/client-connection.ts";
 import { PipedPeer } from "../transport/node/piped-peer.ts";
 import { forgetBody, isOver, keepOpen } from "../transport/node/response-head.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
@@ -112,10 +112,16 @@ class FastifyExchange<Req extends { readonly raw: AnyRequest }> implements Excha
    */
   sent(): Promise<void> | undefined {
     const { raw } = this.#reply;
-    if (isOver(raw)) return undefined;
+    if (isOver(raw) || hasLeft(this.request.raw)) return undefined;
     return new Promise((resolve) => {
-      this.#begun = resolve;
-      raw.once("close", resolve);
+      // A response whose turn has not come has no `close`.
+      const forget = onLeft(this.request.raw, resolve);
+      const decided = (): void => {
+        forget();
+        resolve();
+      };
+      this.#begun = decided;
+      raw.once("close", decided);
     });
   }
 

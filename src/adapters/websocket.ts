@@ -4,7 +4,8 @@ import { filling, hubOf } from "../bus/hub-of.ts";
 import type { AgentEvent } from "../protocol/event.ts";
 import { type Close, CLOSE_CLOSING, CLOSE_ENDED, CLOSE_TOO_MANY } from "../protocol/names.ts";
 import { checkSessionId } from "../protocol/session-id.ts";
-import { checkWhole, mismatch, notAFunction } from "../runtime/errors.ts";
+import { catchRejection } from "../runtime/diagnostics.ts";
+import { checkOptionNames, checkWhole, mismatch, notAFunction } from "../runtime/errors.ts";
 import { admission, admitting } from "../transport/admission.ts";
 import { Connection } from "../transport/connection.ts";
 import { JSON_MESSAGES_KEY, jsonMessages } from "../transport/websocket/json-messages.ts";
@@ -76,13 +77,16 @@ export function followOverWebSocket(
   if (typeof (socket as Partial<WebSocketLike> | undefined)?.send !== "function") {
     throw mismatch("socket", "a WebSocket", socket);
   }
+  checkOptionNames("followOverWebSocket", options, NAMES);
   const { after = "", filter, request } = options;
   const { keepAliveMs = 15_000, writeDeadlineMs = 30_000, maxStreamMs = Infinity } = options;
   checkWhole("keepAliveMs", keepAliveMs, 1);
   checkWhole("writeDeadlineMs", writeDeadlineMs, 1);
   if (maxStreamMs !== Infinity) checkWhole("maxStreamMs", maxStreamMs, 1);
   if (filter !== undefined && typeof filter !== "function") throw notAFunction("filter", filter);
-  const peer = new WebSocketPeer(hub.ticker, unwrapped(socket));
+  const peer = new WebSocketPeer(hub.ticker, unwrapped(socket), (thrown) => {
+    hub.faults.tell(thrown, sessionId);
+  });
   const begin = (): void => {
     if (peer.isOver) return;
     const admitted = admission(hub, sessionId, after, false);
@@ -102,6 +106,15 @@ export function followOverWebSocket(
   return peer.left;
 }
 
+const NAMES: Readonly<Record<keyof WebSocketOptions, 1>> = {
+  after: 1,
+  filter: 1,
+  keepAliveMs: 1,
+  writeDeadlineMs: 1,
+  maxStreamMs: 1,
+  request: 1,
+};
+
 const CLOSES: Readonly<Record<"closing" | "unknown" | "over" | "full", Close>> = {
   closing: CLOSE_CLOSING,
   unknown: CLOSE_CLOSING,
@@ -111,9 +124,12 @@ const CLOSES: Readonly<Record<"closing" | "unknown" | "over" | "full", Close>> =
 
 /** Closes a socket that is not followed; one that throws must not take its server's handler along. */
 function turnAway(hub: Hub, socket: WebSocketLike, how: Close): void {
-  try {
-    socket.close(...how);
-  } catch (thrown) {
+  const failed = (thrown: unknown): void => {
     hub.faults.tell(thrown);
+  };
+  try {
+    catchRejection(socket.close(...how), failed);
+  } catch (thrown) {
+    failed(thrown);
   }
 }

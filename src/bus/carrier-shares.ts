@@ -23,14 +23,23 @@ export class CarrierShares {
     return ofSession >= halfOf(max) || share.inAll >= halfOf(maxInAll);
   }
 
-  /** Counts a connection by `carrier` to `session`: `by` 1, or by -1 one that goes. */
+  /** Counts a connection by `carrier`: `by` 1, or by -1 one that goes. */
+  countInAll(carrier: object, by: 1 | -1): void {
+    this.#of(carrier).inAll += by;
+  }
+
+  /** Likewise one that follows `session`. */
   count(carrier: object, session: Session, by: 1 | -1): void {
+    const { bySession } = this.#of(carrier);
+    const count = (bySession.get(session) ?? 0) + by;
+    if (count > 0) bySession.set(session, count);
+    else bySession.delete(session);
+  }
+
+  #of(carrier: object): Share {
     let share = this.#shares.get(carrier);
     if (share === undefined) this.#shares.set(carrier, (share = { inAll: 0, bySession: new Map() }));
-    share.inAll += by;
-    const count = (share.bySession.get(session) ?? 0) + by;
-    if (count > 0) share.bySession.set(session, count);
-    else share.bySession.delete(session);
+    return share;
   }
 }
 

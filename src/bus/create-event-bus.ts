@@ -1,7 +1,7 @@
 import { badSessionId, checkSessionId, createSessionId, isSessionId } from "../protocol/session-id.ts";
 import { checkAgent, checkOutcome } from "../report/check-report.ts";
 import { makeReporter, type Reporter, SinkTarget } from "../report/reporter.ts";
-import { checkWhole, SessionProgressError } from "../runtime/errors.ts";
+import { checkOptionNames, checkWhole, notAFunction, SessionProgressError } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { Closing } from "./close.ts";
 import { Hub } from "./hub.ts";
@@ -41,7 +41,9 @@ function makeBus(hub: Hub, closes?: () => void): SessionEventBus {
 
   const bus: SessionEventBus = {
     start: (fn, startOptions) => startRun(hub, fn, startOptions),
-    open: ({ sessionId = createSessionId(), owner } = {}) => {
+    open: (openOptions = {}) => {
+      checkOptionNames("open", openOptions, { sessionId: 1, owner: 1 });
+      const { sessionId = createSessionId(), owner } = openOptions;
       checkSessionId(sessionId);
       const json = ownerToJson(owner);
       if (hub.closing)
@@ -51,10 +53,13 @@ function makeBus(hub: Hub, closes?: () => void): SessionEventBus {
     },
     withSession: (sessionId, fn) => {
       checkSessionId(sessionId);
+      if (typeof fn !== "function") throw notAFunction("fn", fn);
       return withSession(hub, openUnlessClosed(hub, sessionId), fn, reporterOf);
     },
-    reporter: (sessionId, { agent, epoch } = {}) => {
+    reporter: (sessionId, reporterOptions = {}) => {
       checkSessionId(sessionId);
+      checkOptionNames("reporter", reporterOptions, { agent: 1, epoch: 1 });
+      const { agent, epoch } = reporterOptions;
       if (agent !== undefined) checkAgent(agent);
       const session =
         epoch === undefined ? openUnlessClosed(hub, sessionId) : incarnation(hub, sessionId, epoch);
@@ -78,14 +83,18 @@ function makeBus(hub: Hub, closes?: () => void): SessionEventBus {
       checkSessionId(sessionId);
       return follow(hub, sessionId, followOptions);
     },
-    end: (sessionId, { status = "completed", message, data } = {}) => {
+    end: (sessionId, endOptions = {}) => {
       checkSessionId(sessionId);
+      // An outcome is welcome too, of which `error` stays here.
+      checkOptionNames("end", endOptions, { status: 1, message: 1, data: 1, error: 1 });
+      const { status = "completed", message, data } = endOptions;
       const outcome = { status, message, data };
       checkOutcome(outcome);
       return hub.endById(sessionId, outcome);
     },
     disconnect: (sessionId, where) => {
       checkSessionId(sessionId);
+      if (where !== undefined && typeof where !== "function") throw notAFunction("where", where);
       const session = hub.find(sessionId);
       if (session !== undefined) followers.disconnect(session, where);
     },
@@ -93,7 +102,9 @@ function makeBus(hub: Hub, closes?: () => void): SessionEventBus {
       reserveStack();
       return flush(hub);
     },
-    close: ({ graceMs = 0 } = {}) => {
+    close: (closeOptions = {}) => {
+      checkOptionNames("close", closeOptions, { graceMs: 1 });
+      const { graceMs = 0 } = closeOptions;
       checkWhole("graceMs", graceMs, 0);
       reserveStack();
       closes?.();

@@ -11,6 +11,8 @@ import type { SessionRegistry } from "./session-registry.ts";
 
 /** What holds a socket. */
 export interface Connected {
+  /** What brought it and may bring more. */
+  readonly carrier?: object | undefined;
   /** Ends it at once, whatever is still to be sent. */
   destroy(): void;
 }
@@ -185,11 +187,13 @@ export class Followers {
   /** Counts a connection, from its first byte on. */
   connected(connection: Connected): void {
     this.connections.add(connection);
+    if (connection.carrier !== undefined) this.#shares.countInAll(connection.carrier, 1);
   }
 
   /** Its socket is gone, or another request's. */
   disconnected(connection: Connected): void {
-    this.connections.delete(connection);
+    if (!this.connections.delete(connection)) return;
+    if (connection.carrier !== undefined) this.#shares.countInAll(connection.carrier, -1);
     if (this.connections.size === 0) this.#allClosed?.();
   }
 

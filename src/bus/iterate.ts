@@ -6,7 +6,7 @@ import type { SessionEntry } from "../protocol/event.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import type { Hub } from "./hub.ts";
 import type { Follower, Session } from "./session.ts";
-import { checkAfter, type FollowOptions } from "./subscribe.ts";
+import { checkFollowOptions, type FollowOptions } from "./subscribe.ts";
 
 /**
  * Iterates over a session's entries, until its end. Each iteration has a cursor of its own.
@@ -16,9 +16,9 @@ import { checkAfter, type FollowOptions } from "./subscribe.ts";
 export function follow(
   hub: Hub,
   sessionId: string,
-  { after = "start", signal }: FollowOptions = {},
+  options: FollowOptions = {},
 ): AsyncIterable<SessionEntry> {
-  checkAfter(after);
+  const { after, signal } = checkFollowOptions("follow", options);
   const known = hub.find(sessionId);
   const here = known === undefined ? "" : entryId(known.epoch, startAt(known, "now").position);
   const from = after === "now" ? here : after;

@@ -2,7 +2,7 @@ import type { Backplane } from "../backplane/port.ts";
 import { ENTRY_OVERHEAD } from "../log/entry.ts";
 import type { LogLimits } from "../log/session-log.ts";
 import { SESSION_BYTES } from "./session.ts";
-import { checkWhole, mismatch } from "../runtime/errors.ts";
+import { checkOptionNames, checkWhole, mismatch } from "../runtime/errors.ts";
 import type { SessionLimits } from "./eviction.ts";
 
 /** What is kept of sessions for those who come late or back. */
@@ -101,9 +101,29 @@ export interface BusLimits extends SessionLimits {
 /** One event as JSON, unless an option says otherwise. */
 export const DEFAULT_MAX_EVENT_BYTES: number = 1 << 20;
 
+const NAMES: Readonly<Record<keyof EventBusOptions, 1>> = {
+  history: 1,
+  retentionMs: 1,
+  idleMs: 1,
+  maxSessions: 1,
+  maxFollowersPerSession: 1,
+  maxFollowers: 1,
+  maxEventBytes: 1,
+  strict: 1,
+  backplane: 1,
+  singleton: 1,
+};
+const HISTORY_NAMES: Readonly<Record<keyof HistoryOptions, 1>> = {
+  maxEvents: 1,
+  maxBytes: 1,
+  maxTotalBytes: 1,
+};
+
 /** @throws {TypeError} If an option is malformed. */
 export function checkOptions(options: EventBusOptions): BusLimits {
+  checkOptionNames("createEventBus", options, NAMES);
   const { history = {}, retentionMs = 600_000, idleMs = 3_600_000, strict = false, singleton } = options;
+  checkOptionNames("createEventBus, `history`,", history, HISTORY_NAMES);
   const { maxEvents = 10_000, maxBytes = 8 << 20, maxTotalBytes = 256 << 20 } = history;
   const { maxSessions = 100_000, maxFollowersPerSession = 1_000, maxFollowers = 10_000 } = options;
   const { maxEventBytes = Math.min(DEFAULT_MAX_EVENT_BYTES, maxBytes) } = options;

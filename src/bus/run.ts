@@ -3,7 +3,13 @@ import { checkSessionId, createSessionId, randomId } from "../protocol/session-i
 import { makeReporter, type Reporter, SinkTarget } from "../report/reporter.ts";
 import { runOutside } from "../runtime/async-context.ts";
 import { warnOnce } from "../runtime/diagnostics.ts";
-import { messageOf, mismatch, notAFunction, SessionProgressError } from "../runtime/errors.ts";
+import {
+  checkOptionNames,
+  messageOf,
+  mismatch,
+  notAFunction,
+  SessionProgressError,
+} from "../runtime/errors.ts";
 import type { Hub } from "./hub.ts";
 import { type ActiveRun, added, removed, type Session } from "./session.ts";
 import { sessionSink } from "./session-sink.ts";
@@ -66,12 +72,21 @@ export interface StartedRun {
   readonly opened: Promise<void>;
 }
 
+const NAMES: Readonly<Record<keyof StartOptions<unknown>, 1>> = {
+  sessionId: 1,
+  owner: 1,
+  keepOpen: 1,
+  result: 1,
+  unfollowedMs: 1,
+};
+
 /** Begins a run: calls `fn` now, under its reporter. */
 export function startRun<T>(
   hub: Hub,
   fn: (context: RunContext) => T | PromiseLike<T>,
   options: StartOptions<T> = {},
 ): StartedRun {
+  checkOptionNames("start", options, NAMES);
   const { sessionId = createSessionId(), owner, keepOpen = false, result, unfollowedMs } = options;
   if (typeof fn !== "function") throw notAFunction("fn", fn);
   if (result !== undefined && typeof result !== "function") throw notAFunction("result", result);

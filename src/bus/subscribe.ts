@@ -3,7 +3,7 @@ import type { LogStep } from "../log/session-log.ts";
 import type { SessionEntry } from "../protocol/event.ts";
 import { runOutside } from "../runtime/async-context.ts";
 import { catchRejection } from "../runtime/diagnostics.ts";
-import { mismatch, notAFunction } from "../runtime/errors.ts";
+import { checkOptionNames, mismatch, notAFunction } from "../runtime/errors.ts";
 import type { Hub } from "./hub.ts";
 import type { Appended, Listener, Session } from "./session.ts";
 
@@ -27,10 +27,10 @@ export function subscribe(
   hub: Hub,
   sessionId: string,
   receive: Receive,
-  { after = "start", signal }: FollowOptions = {},
+  options: FollowOptions = {},
 ): () => void {
   if (typeof receive !== "function") throw notAFunction("listener", receive);
-  checkAfter(after);
+  const { after, signal } = checkFollowOptions("subscribe", options);
   if (signal?.aborted || hub.closing) return () => undefined;
   let listener: Subscription | undefined = undefined;
   const stop = (): void => listener?.stop();
@@ -119,6 +119,14 @@ class Subscription implements Listener {
 }
 
 /** @throws {TypeError} Unless `after` is a string. */
-export function checkAfter(after: unknown): void {
+export function checkFollowOptions(
+  what: string,
+  options: FollowOptions,
+): { after: After; signal: AbortSignal | undefined } {
+  checkOptionNames(what, options, { after: 1, signal: 1 });
+  const { after = "start", signal } = options;
   if (typeof after !== "string") throw mismatch("after", 'an id, "start" or "now"', after);
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== "function")
+    throw mismatch("signal", "an AbortSignal", signal);
+  return { after, signal };
 }

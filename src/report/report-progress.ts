@@ -1,6 +1,7 @@
 import type { ProgressReport } from "../protocol/event.ts";
 import { type AmbientStore, ambientStore, runWith } from "../runtime/async-context.ts";
 import { debugOnce } from "../runtime/diagnostics.ts";
+import { notAFunction } from "../runtime/errors.ts";
 import { checkAgent, type Scope } from "./check-report.ts";
 import { makeReporter, originOf, type Reporter, type Target } from "./reporter.ts";
 
@@ -69,6 +70,7 @@ export function currentReporter(): Reporter | undefined {
 export function bindReporter<This, A extends unknown[], T>(
   fn: (this: This, ...args: A) => T,
 ): (this: This, ...args: A) => T {
+  if (typeof fn !== "function") throw notAFunction("fn", fn);
   const store = ambientStore();
   const bound = function (this: This, ...args: A): T {
     return runWith(store, () => fn.apply(this, args));

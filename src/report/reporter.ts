@@ -1,7 +1,7 @@
 import type { AgentEvent, Outcome, ProgressReport } from "../protocol/event.ts";
 import { type AmbientStore, runWith } from "../runtime/async-context.ts";
 import { warnOnce } from "../runtime/diagnostics.ts";
-import { isStackEnd, messageOf } from "../runtime/errors.ts";
+import { isStackEnd, messageOf, notAFunction } from "../runtime/errors.ts";
 import { reserveStack } from "../runtime/stack.ts";
 import { checkOutcome, checkReport, type Scope } from "./check-report.ts";
 import { fromJson } from "./json-data.ts";
@@ -99,7 +99,10 @@ export function createReporter(...sinks: Sink[]): Reporter {
 export function makeReporter(target: Target, scope: Scope): Reporter {
   const reporter: Reporter = {
     report: (report) => target.accept(report, scope),
-    run: (fn) => runWith(store, fn),
+    run: (fn) => {
+      if (typeof fn !== "function") throw notAFunction("fn", fn);
+      return runWith(store, fn);
+    },
     end: (outcome = { status: "completed" }) => {
       checkOutcome(outcome);
       return target.end(outcome);

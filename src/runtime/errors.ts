@@ -63,6 +63,27 @@ export function toError(thrown: unknown): Error {
   return new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
 }
 
+/**
+ * Refuses a misspelt option, which would be ignored: it may have been the one that says who may follow.
+ *
+ * @throws {TypeError} Unless `given` is an object whose names are among those of `known`.
+ */
+export function checkOptionNames(what: string, given: unknown, known: object): void {
+  const isObject = typeof given === "object" && given !== null && !isArray(given);
+  // Without content: a session id may stand in their place.
+  if (!isObject)
+    throw new TypeError(`Expected the options of ${what} to be an object, got a ${kindOf(given)}`);
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known).join(", ");
+    throw new TypeError(`Expected the options of ${what} to be among ${names}; got \`${name.slice(0, 40)}\``);
+  }
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : isArray(value) ? "array" : typeof value;
+}
+
 /** @throws {TypeError} Unless `value` is a whole number from `least` up. */
 export function checkWhole(name: string, value: unknown, least: number): asserts value is number {
   if (Number.isSafeInteger(value) && (value as number) >= least) return;

@@ -1,9 +1,10 @@
 import { runOutside } from "./async-context.ts";
+import { warnOnce } from "./diagnostics.ts";
 import { every, monotonicNow } from "./timers.ts";
 
 /** What a ticker calls. */
 export interface Ticking {
-  /** Called once a period with {@link monotonicNow}; must not throw. */
+  /** Called once a period with {@link monotonicNow}. What it throws is a process warning, and hurts no other. */
   tick(now: number): void;
 }
 
@@ -44,7 +45,13 @@ function startGroup(periodMs: number): Group {
   runOutside(() => {
     stop = every(periodMs, () => {
       const now = monotonicNow();
-      for (const member of members) member.tick(now);
+      for (const member of members) {
+        try {
+          member.tick(now);
+        } catch (thrown) {
+          warnOnce("tick", "A follower could not be looked after", thrown);
+        }
+      }
     });
   });
   return { stop, members };

@@ -1,5 +1,6 @@
 import type { Outcome, SessionEntry, SessionEvent } from "../protocol/event.ts";
 import { createReporter } from "../report/reporter.ts";
+import { checkOptionNames, notAFunction } from "../runtime/errors.ts";
 import type { SinkObject } from "../report/sink.ts";
 
 /** Options of {@link createRecorder}. */
@@ -47,7 +48,10 @@ export interface Recording<T> {
  * expect(recorder.messages).toEqual(["Reading", "Done"]);
  * ```
  */
-export function createRecorder({ now, epoch = "test" }: RecorderOptions = {}): Recorder {
+export function createRecorder(options: RecorderOptions = {}): Recorder {
+  checkOptionNames("createRecorder", options, { now: 1, epoch: 1 });
+  const { now, epoch = "test" } = options;
+  if (now !== undefined && typeof now !== "function") throw notAFunction("now", now);
   const entries: SessionEntry[] = [];
   let outcome: Outcome | undefined;
   return {
@@ -92,6 +96,7 @@ export async function recordSession<T>(
   fn: () => T | PromiseLike<T>,
   options?: RecorderOptions,
 ): Promise<Recording<T>> {
+  if (typeof fn !== "function") throw notAFunction("fn", fn);
   const recorder = createRecorder(options);
   const reporter = createReporter(recorder);
   let value: T | undefined;

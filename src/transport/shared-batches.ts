@@ -4,6 +4,7 @@ import type { LogEntry } from "../log/entry.ts";
 import { eventOf, isText } from "../log/entry.ts";
 import type { LogStep, SessionLog } from "../log/session-log.ts";
 import type { SessionEvent } from "../protocol/event.ts";
+import { Remembered } from "./remembered.ts";
 import { encoded, type EncodedBatch, type Format, MAX_BATCH_BYTES } from "./format.ts";
 
 /** Whether a follower sees an event. */
@@ -13,6 +14,10 @@ export type Admit = (event: SessionEvent) => boolean;
 const MAX_SEGMENT = 128;
 /** Enough for the whole past of most logs: those who read it do so at their own pace. */
 const MAX_PAST_BYTES = 8 << 20;
+/** Enough for what a turn brings; those who read the past with filters read and encode it for themselves. */
+const MAX_FILTERED_BYTES = 1 << 20;
+/** How much more an object may take than its JSON, about. */
+const OBJECT_PER_JSON = 10;
 /** Enough for the 1 MiB that one turn may bring a follower. */
 const MAX_BATCHES = 32;
 
@@ -38,9 +43,9 @@ export class SharedBatches<P> implements EncodedCache {
   #past: Map<number, EncodedBatch<P>> | undefined;
   #pastBytes = 0;
   /** Frames by position, for followers with filters: they share no batches. */
-  #frames: Map<number, string> | undefined;
+  #frames: Remembered<number, string> | undefined;
   /** Events read from text, for filters. */
-  #events: Map<LogEntry, SessionEvent> | undefined;
+  #events: Remembered<LogEntry, SessionEvent> | undefined;
 
   constructor(session: Session, format: Format<P>, count: (bytes: number) => void) {
     this.#session = session;
@@ -121,14 +126,18 @@ export class SharedBatches<P> implements EncodedCache {
   }
 
   #keepPast(batch: EncodedBatch<P>): void {
-    // One alone reads each of it once.
-    if (this.#session.followers.size < 2) return;
+    if (!this.#isShared) return;
     const past = (this.#past ??= new Map<number, EncodedBatch<P>>());
     let more = sizeOf(batch);
     past.set(batch.from, batch);
     while (this.#pastBytes + more > MAX_PAST_BYTES && past.size > 1) more -= takeOldest(past);
     this.#pastBytes += more;
     this.#add(more);
+  }
+
+  /** One follower alone reads everything once. */
+  get #isShared(): boolean {
+    return this.#session.followers.size > 1;
   }
 
   #find(from: number): EncodedBatch<P> | undefined {
@@ -159,23 +168,24 @@ export class SharedBatches<P> implements EncodedCache {
   #frameOf(step: LogStep): string {
     // A gap's position is that of whatever stood there.
     if (step.entry.t === "gap") return this.#options.encode(step);
-    const frames = (this.#frames ??= new Map<number, string>());
-    let frame = frames.get(step.position);
-    if (frame === undefined) {
-      frame = this.#options.encode(step);
-      frames.set(step.position, frame);
-      this.#add(frame.length);
+    const known = this.#frames?.get(step.position);
+    if (known !== undefined) return known;
+    const frame = this.#options.encode(step);
+    if (this.#isShared) {
+      this.#frames ??= new Remembered(MAX_FILTERED_BYTES);
+      this.#add(this.#frames.set(step.position, frame, this.#options.sizeOf(frame)));
     }
     return frame;
   }
 
   #eventOf(entry: LogEntry): SessionEvent {
     if (!isText(entry)) return entry;
-    const events = (this.#events ??= new Map<LogEntry, SessionEvent>());
-    let event = events.get(entry);
-    if (event === undefined) {
-      event = eventOf(entry);
-      events.set(entry, event);
+    const known = this.#events?.get(entry);
+    if (known !== undefined) return known;
+    const event = eventOf(entry);
+    if (this.#isShared) {
+      this.#events ??= new Remembered(MAX_FILTERED_BYTES);
+      this.#add(this.#events.set(entry, event, entry.json.length * OBJECT_PER_JSON));
     }
     return event;
   }

@@ -1,6 +1,7 @@
 import { reserveStack } from "../../runtime/stack.ts";
 import type { AnswerHeaders } from "../answer-headers.ts";
-import { carrierOf, hasLeft, inTurn } from "../node/client-connection.ts";
+import { carrierOf, destroyWhenAborted, hasLeft, inTurn } from "../node/client-connection.ts";
+import { keepOpen } from "../node/response-head.ts";
 import type { Exchange, ExchangeHandler } from "../sse/handler.ts";
 import { bypassable, NodeBypass } from "./node-bypass.ts";
 import type { NodeSide } from "./node-side.ts";
@@ -52,6 +53,7 @@ export function respond<Req>(
         resolve(make(body === "" || method === "HEAD" ? null : body, status, answerHeaders));
       },
       stream: (streamHeaders) => {
+        if (node?.outgoing !== undefined) keepOpen(node.outgoing);
         const peer = new StreamPeer(signal, node);
         resolve(make(peer.body, 200, streamHeaders));
         const res = bypassable(node?.outgoing);
@@ -60,6 +62,7 @@ export function respond<Req>(
     };
     const answer = (): Promise<void> => handle(exchange);
     const outgoing = node?.outgoing;
+    if (node !== undefined && outgoing === undefined) destroyWhenAborted(node.incoming);
     const decided = outgoing === undefined ? answer() : inTurn(node!.incoming, outgoing, answer);
     // The client has left without an answer, and nobody will read this one; but a promise must not hang.
     void decided.then(() => {

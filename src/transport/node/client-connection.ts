@@ -23,8 +23,12 @@ const leavers = new WeakMap<Socket, Set<() => void>>();
  */
 export function inTurn(req: AnyRequest, res: AnyResponse, answer: () => Promise<void>): Promise<void> {
   const { socket } = req;
-  if (isHttp2(res) || res.socket !== null) {
-    if (!isHttp2(res)) heads.set(socket, res);
+  if (isHttp2(res)) {
+    destroyWhenAborted(req);
+    return answer();
+  }
+  if (res.socket !== null) {
+    heads.set(socket, res);
     return answer();
   }
   reserveStack();
@@ -51,9 +55,20 @@ function isPassing(socket: Socket): boolean {
   return head?.socket === socket && head.writableEnded && !socket.writableNeedDrain;
 }
 
+/**
+ * Has an HTTP/2 stream close when its client has reset it. Node leaves one that was reset with NO_ERROR, as its own
+ * client does, without a `close` for as long as something is unsent, and that may be for ever.
+ */
+export function destroyWhenAborted(req: AnyRequest): void {
+  if (!("stream" in req)) return;
+  const { stream } = req;
+  if (stream.aborted) stream.destroy();
+  else stream.once("aborted", () => stream.destroy());
+}
+
 /** Whether the connection that brought `req` is gone, or for HTTP/2 its stream. */
 export function hasLeft(req: AnyRequest): boolean {
-  return "stream" in req ? req.stream.destroyed : req.socket.destroyed;
+  return "stream" in req ? req.stream.destroyed || req.stream.aborted : req.socket.destroyed;
 }
 
 /** Calls `left` once when the connection that brought `req` has gone, or for HTTP/2 its stream. Returns how to take that back. */

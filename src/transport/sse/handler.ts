@@ -4,7 +4,7 @@ import { filling, hubOf } from "../../bus/hub-of.ts";
 import type { AgentEvent } from "../../protocol/event.ts";
 import { LAST_EVENT_ID_HEADER, LAST_EVENT_ID_QUERY, SESSION_QUERY } from "../../protocol/names.ts";
 import { isSessionId, SESSION_ID_RULE } from "../../protocol/session-id.ts";
-import { checkWhole, mismatch } from "../../runtime/errors.ts";
+import { checkOptionNames, checkWhole, mismatch } from "../../runtime/errors.ts";
 import { reserveStack } from "../../runtime/stack.ts";
 import { settlesWithin } from "../../runtime/timers.ts";
 import { admission, admitting } from "../admission.ts";
@@ -177,7 +177,7 @@ class Handler<Req> {
     if (!acceptsEventStream(exchange.header("accept"))) return { status: 406 };
     const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?") + 1) : "");
     const { session } = this.#options;
-    let sessionId = session === undefined ? query.get(SESSION_QUERY) : session(request);
+    let sessionId = session === undefined ? only(query) : session(request);
     if (isPromise(sessionId)) sessionId = await this.#inTime("session", sessionId);
     if (!isSessionId(sessionId)) return BAD_SESSION_ID;
     const filled = filling(this.#hub, sessionId);
@@ -249,6 +249,12 @@ function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
   return typeof value === "object" && value !== null && "then" in value;
 }
 
+/** The session id of the query; given several times it means nothing: a router may have gone by another one. */
+function only(query: URLSearchParams): string | undefined {
+  const [id, ...others] = query.getAll(SESSION_QUERY);
+  return others.length > 0 ? undefined : id;
+}
+
 /** The header wins, unless it is empty; then the query, also in the word that polyfills use. */
 function lastEventId(exchange: Exchange<unknown>, query: URLSearchParams): string {
   const header = exchange.header(LAST_EVENT_ID_HEADER) ?? "";
@@ -273,10 +279,22 @@ const NO_STORE: AnswerHeaders = { "Cache-Control": "no-store" };
 
 const BAD_SESSION_ID: Refusal = {
   status: 400,
-  detail: `Expected a session id (query parameter \`${SESSION_QUERY}\`): ${SESSION_ID_RULE}`,
+  detail: `Expected one session id (query parameter \`${SESSION_QUERY}\`): ${SESSION_ID_RULE}`,
+};
+
+const NAMES: Readonly<Record<keyof SseOptions<never>, 1>> = {
+  session: 1,
+  authorize: 1,
+  filter: 1,
+  keepAliveMs: 1,
+  retryMs: 1,
+  writeDeadlineMs: 1,
+  maxStreamMs: 1,
+  mustExist: 1,
 };
 
 function checkSettings(options: SseOptions<never>): StreamSettings {
+  checkOptionNames("sseHandler", options, NAMES);
   const { keepAliveMs = 15_000, retryMs = 2_000, writeDeadlineMs = 30_000, maxStreamMs = Infinity } = options;
   checkWhole("keepAliveMs", keepAliveMs, 1);
   checkWhole("retryMs", retryMs, 0);

@@ -31,6 +31,7 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   ping: (() => void) | undefined;
   readonly #ticker: Ticker;
   readonly #socket: WebSocketLike;
+  readonly #tell: (thrown: unknown) => void;
   readonly #mayDrop: boolean;
   /** Messages that wait for room in the socket, at most a turn's burst of them; and their length. */
   #waiting = NOTHING;
@@ -39,8 +40,10 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   #isEnding = false;
   #over = false;
 
-  constructor(ticker: Ticker, socket: WebSocketLike) {
+  /** `tell` is told what goes wrong later than this can throw it. */
+  constructor(ticker: Ticker, socket: WebSocketLike, tell: (thrown: unknown) => void) {
     this.#ticker = ticker;
+    this.#tell = tell;
     this.#socket = socket;
     this.#mayDrop = typeof socket.getBufferedAmount === "function";
     if (typeof socket.ping === "function") this.ping = this.#ping;
@@ -52,14 +55,23 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
     return this.#buffered + this.#waitingLength;
   }
 
+  /** A socket that cannot even be asked takes no more: what fails next gives it up. */
   get #buffered(): number {
     const socket = this.#socket;
-    return (this.#mayDrop ? socket.getBufferedAmount?.() : socket.bufferedAmount) ?? 0;
+    try {
+      return (this.#mayDrop ? socket.getBufferedAmount?.() : socket.bufferedAmount) ?? 0;
+    } catch {
+      return Infinity;
+    }
   }
 
   /** Whether the socket is closing or closed. */
   get isOver(): boolean {
-    return (this.#socket.readyState ?? 1) > 1;
+    try {
+      return (this.#socket.readyState ?? 1) > 1;
+    } catch {
+      return true;
+    }
   }
 
   write(messages: readonly string[]): boolean {
@@ -117,7 +129,7 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
     this.left();
     if (isOver) return;
     try {
-      this.#socket.close(...close);
+      catchRejection(this.#socket.close(...close), ignore);
     } catch {
       // It was closing.
     }
@@ -144,13 +156,13 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
 
   #close(why: EndReason): void {
     this.left();
-    this.#socket.close(...CLOSES[why]);
+    catchRejection(this.#socket.close(...CLOSES[why]), this.#tell);
   }
 
   destroy(): void {
     this.left();
-    this.#socket.close(...CLOSE_TOO_SLOW);
-    this.#socket.terminate?.();
+    catchRejection(this.#socket.close(...CLOSE_TOO_SLOW), this.#tell);
+    catchRejection(this.#socket.terminate?.(), this.#tell);
   }
 
   /** Nothing is written any more. To be called where the socket cannot tell of its end. */
@@ -161,4 +173,8 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
     this.#ticker.leave(this, DRAIN_POLL_MS);
     this.listener?.onClose();
   };
+}
+
+function ignore(): void {
+  // Nothing to do.
 }

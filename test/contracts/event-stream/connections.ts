@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
 import { describe, expect, test, vi } from "vitest";
 import { cleanups } from "../../support/cleanups.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -85,5 +87,17 @@ export function testConnections({ http1, seesTurns, setUp }: AdapterUnderTest): 
     }
     for (const spy of printed) expect(spy.mock.calls).toEqual([]);
     expect(errors).toEqual([]);
+  });
+
+  test.runIf(http1 && seesTurns)("a server's idle timeout does not cut a quiet stream", async () => {
+    const { url, server } = await setUp();
+    server!.setTimeout(60_000);
+    const connection = once(server!, "connection") as Promise<[Socket]>;
+    const client = await connect(url);
+    const [socket] = await connection;
+    expect(socket.timeout).toBe(60_000);
+    client.send(GET);
+    await client.until("event: ready");
+    expect(socket.timeout).toBe(0);
   });
 }

@@ -4,7 +4,7 @@ import { eventually } from "../../support/eventually.ts";
 import type { AdapterUnderTest } from "./adapter-under-test.ts";
 
 /** Every answer but a stream. */
-export function testRefusals({ setUp, methodPassthrough }: AdapterUnderTest): void {
+export function testRefusals({ setUp, http1, methodPassthrough }: AdapterUnderTest): void {
   describe("refusals", () => {
     const SECRET = "secret~session";
 
@@ -31,6 +31,14 @@ export function testRefusals({ setUp, methodPassthrough }: AdapterUnderTest): vo
       const { bus, follow } = await setUp({ session: id === undefined ? () => undefined : undefined });
       await expectProblem(await follow(id === undefined ? {} : { session_id: id }), 400);
       expect(bus.stats().followers).toBe(0);
+    });
+
+    test("400: two session ids, of which a router may have gone by the other", async () => {
+      const { bus, url } = await setUp();
+      bus.publish("a", { message: "one" });
+      if (!http1) return;
+      const { status } = await fetch(`${url}?session_id=a&session_id=b`);
+      expect(status).toBe(400);
     });
 
     test.each([

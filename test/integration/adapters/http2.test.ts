@@ -3,13 +3,14 @@ import { once } from "node:events";
 import {
   type ClientHttp2Session,
   connect,
+  constants,
   createServer,
   type Http2ServerRequest,
   type ServerHttp2Session,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { createEventBus } from "session-progress";
+import { createEventBus, type SessionEventBus } from "session-progress";
 import { sseHandler as fastifyHandler } from "session-progress/fastify";
 import { sseHandler } from "session-progress/node";
 import { testEventStream } from "../../contracts/event-stream.ts";
@@ -103,4 +104,58 @@ test("one HTTP/2 session gets half of what may follow, and leaves it all when it
   other.destroy();
   await bus.close();
   server.close();
+});
+
+/** A client with a window of 0: what it is sent stays unsent. */
+const hungry = (origin: string): ClientHttp2Session => {
+  const session = connect(origin, { settings: { initialWindowSize: 0 } });
+  session.on("error", () => {});
+  return session;
+};
+
+async function serving(bus: SessionEventBus): Promise<{ origin: string; close: () => Promise<void> }> {
+  const server = createServer(sseHandler<Http2ServerRequest>(bus));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const close = async (): Promise<void> => {
+    const closed = once(server, "close");
+    await bus.close();
+    server.close();
+    await closed;
+  };
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
+test("a stream that is reset without an error, with something unsent, leaves no follower", async () => {
+  const bus = createEventBus();
+  bus.publish("s", { message: "one" });
+  const { origin, close } = await serving(bus);
+  const client = hungry(origin);
+  for (let n = 0; n < 20; n++) {
+    const stream = client.request({ ":path": "/events?session_id=s" });
+    stream.on("error", () => {});
+    await once(stream, "response");
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+  await eventually("nobody follows", () => bus.stats().followers === 0);
+  client.destroy();
+  await close();
+});
+
+test("streams that have ended and are not taken count for their session's connection", async () => {
+  const bus = createEventBus({ maxFollowers: 40 });
+  bus.publish("old", { message: "x".repeat(2_000) });
+  bus.end("old");
+  const { origin, close } = await serving(bus);
+  const greedy = hungry(origin);
+  const statuses = [];
+  for (let n = 0; n < 30; n++) {
+    const [headers] = (await once(greedy.request({ ":path": "/events?session_id=old" }), "response")) as [
+      Record<string, unknown>,
+    ];
+    statuses.push(headers[":status"]);
+  }
+  expect(statuses).toEqual([...Array<number>(20).fill(200), ...Array<number>(10).fill(429)]);
+  greedy.destroy();
+  await close();
 });

@@ -1,5 +1,6 @@
 import express from "express";
 import fastify from "fastify";
+import { H3 } from "h3";
 import { Hono } from "hono";
 import Koa from "koa";
 import { once } from "node:events";
@@ -62,6 +63,13 @@ const mount: Record<string, (handler: Wrong) => Promise<string>> = {
     await close();
     return error.message;
   },
+  h3: async (handler) => {
+    const app = new H3({
+      onError: (error) => new Response((error.cause as Error | undefined)?.message ?? error.message),
+    });
+    app.get("/events", (event) => handler(event));
+    return (await app.request("/events")).text();
+  },
   fetch: async (handler) => {
     const { origin, close } = await serveFetch(async (request) => {
       try {
@@ -88,6 +96,8 @@ test.each([
   ["fetch", "Hono", "session-progress/hono"],
   ["fetch", "Fastify", "session-progress/fastify"],
   ["fetch", "Koa", "ctx.req, ctx.res"],
+  ["fetch", "h3", "event.req"],
+  ["hono", "h3", "event.req"],
   ["hono", "Express", "session-progress/express"],
   ["hono", "fetch", "session-progress/fetch"],
   ["hono", "Koa", "ctx.req, ctx.res"],
@@ -97,7 +107,7 @@ test.each([
   ["fastify", "Koa", "ctx.req, ctx.res"],
 ] as const)("the %s handler mounted in %s says what to import", async (name, framework, remedy) => {
   const message = await mount[framework]!(handlers[name]);
-  expect(message).toMatch(/^Expected to be called by /);
+  expect(message).toMatch(/^(?:TypeError: )?Expected to be called by /);
   expect(message).toContain(remedy);
 });
 

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
-import { createEventBus, type SessionEntry } from "session-progress";
+import { createEventBus, type SessionEntry, type SessionEventBus } from "session-progress";
 import { followOverWebSocket, type WebSocketLike } from "session-progress/websocket";
 import { testWebSocket } from "../../contracts/web-socket.ts";
+import { nextTurn } from "../../support/event-loop.ts";
 import { eventually } from "../../support/eventually.ts";
 import { serveWebSockets } from "../../support/websocket-server.ts";
 
@@ -131,4 +132,51 @@ test("a ping that fails lets the socket go", async () => {
 test("keepAliveMs that is no number of milliseconds is a TypeError", () => {
   const { socket } = socketWith({});
   expect(() => followOverWebSocket(createEventBus(), "s", socket, { keepAliveMs: 0 })).toThrow("keepAliveMs");
+});
+
+const late = (): Promise<never> => Promise.reject(new Error("already closed"));
+
+test.each<[string, Partial<WebSocketLike>, (bus: SessionEventBus) => unknown]>([
+  ["close, at the end", { close: late }, (bus) => bus.end("s")],
+  ["close, when turned away", { close: late }, (bus) => bus.disconnect("s")],
+  [
+    "close and terminate, when it takes nothing",
+    { close: late, terminate: late, bufferedAmount: 1e6 },
+    () => {},
+  ],
+  ["close, after its send", { close: late, send: late }, () => {}],
+])("a socket that rejects ends no process: %s", async (_what, rest, act) => {
+  const { socket } = socketWith(rest);
+  const bus = createEventBus();
+  const errors: string[] = [];
+  bus.on("error", (error) => errors.push(error.message));
+  followOverWebSocket(bus, "s", socket, { writeDeadlineMs: 20 });
+  bus.publish("s", { message: "one" });
+  await bus.flush();
+  act(bus);
+  await eventually("nobody follows", () => bus.stats().followers === 0);
+  await nextTurn();
+  for (const error of errors) expect(error).toBe("already closed");
+  await bus.close();
+  followOverWebSocket(bus, "s", socketWith({ close: late }).socket);
+  await nextTurn();
+});
+
+test("a socket that can no longer be asked is let go at its deadline, and hurts no other", async () => {
+  const bus = createEventBus();
+  let isGone = false;
+  const { socket, did } = socketWith({});
+  Object.defineProperty(socket, "bufferedAmount", {
+    get: () => {
+      if (isGone) throw new Error("socket is closed");
+      return 100_000;
+    },
+  });
+  followOverWebSocket(bus, "s", socket, { writeDeadlineMs: 20 });
+  bus.publish("s", { message: "one" });
+  await bus.flush();
+  isGone = true;
+  await eventually("it is let go", () => bus.stats().followers === 0);
+  expect(did.at(-1)).toBe("close 4008");
+  await bus.close();
 });

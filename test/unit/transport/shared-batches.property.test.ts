@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { AgentEvent, GapEvent } from "session-progress";
 import { type Follower, Session } from "../../../src/bus/session.ts";
 import { Cursor } from "../../../src/log/cursor.ts";
-import { entryBytes, type LogEntry } from "../../../src/log/entry.ts";
+import { entryBytes, type LogEntry, TextEntry } from "../../../src/log/entry.ts";
 import { MAX_BATCH_BYTES } from "../../../src/transport/format.ts";
 import { SharedBatches } from "../../../src/transport/shared-batches.ts";
 import { eventStreamFormat } from "../../../src/transport/sse/event-stream.ts";
@@ -188,3 +188,26 @@ describe("how often the past is encoded", () => {
     expect(shared.encoded).toBeLessThan(2_000);
   });
 });
+
+test.each([1, 2])(
+  "what is read for filters is counted, and little of it is kept: %i followers",
+  (followers) => {
+    const shared = new Shared(10_000);
+    if (followers === 1) shared.session.followers = new Set([NOBODY]);
+    const event: AgentEvent = { ...entry(1, ""), data: null };
+    for (let n = 0; n < 5_000; n++) {
+      const data = JSON.stringify(Array.from({ length: 60 }, (_, index) => ({ index, n })));
+      shared.append(new TextEntry(event, `${JSON.stringify(event).slice(0, -1)},"data":${data}}`));
+    }
+    const cursor = shared.cursor(0);
+    const admit = (): boolean => false;
+    for (let batch = shared.batches.withheld(cursor, admit); batch;) {
+      cursor.advance(batch);
+      batch = shared.batches.withheld(cursor, admit);
+    }
+    expect(cursor.position).toBe(5_000);
+    expect(shared.bytes).toBe(shared.batches.bytes);
+    expect(shared.bytes > 0).toBe(followers > 1);
+    expect(shared.bytes).toBeLessThanOrEqual(2 << 20);
+  },
+);
