@@ -27,7 +27,11 @@ await fastify.listen({ port: 0, host: "127.0.0.1" });
 say("fastify", await (await fetch("http://127.0.0.1:" + fastify.server.address().port + path)).text());
 await fastify.close();
 await ask("koa", createHttpServer(koa.callback()));
-await ask("h3", createHttpServer(toNodeHandler(h3)));
+h3.use((event) => void event.res.headers.append("Set-Cookie", "seen=1"));
+await ask("h3", createHttpServer(toNodeHandler(h3)), async (host) => {
+  const response = await fetch("http://" + host + path);
+  return response.headers.get("set-cookie") === "seen=1" ? response.text() : "no cookie";
+});
 const sockets = createHttpServer();
 sockets.on("upgrade", (request, socket, head) =>
   wss.handleUpgrade(request, socket, head, (webSocket) => wss.emit("connection", webSocket, request)));
