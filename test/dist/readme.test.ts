@@ -58,6 +58,37 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
     },
   );
 
+  test("the page closes its source at a second click, and says so when a restart has forgotten the run", async () => {
+    const first = (await terminal.type("node server.mjs")) as RunningServer;
+    const page = await browser.context.newPage();
+    await page.addInitScript(() => {
+      const sources: EventSource[] = [];
+      const constructed = {
+        construct: (...args: [typeof EventSource, [string]]) => {
+          const source = Reflect.construct<[string], EventSource>(...args);
+          sources.push(source);
+          return source;
+        },
+      };
+      Object.assign(globalThis, { sources, EventSource: new Proxy(EventSource, constructed) });
+    });
+    await page.goto(first.address);
+    const button = page.getByRole("button", { name: "Review" });
+    await button.click();
+    await page.getByText("reader: Read a.ts").waitFor();
+    await button.click();
+    const former = await page.waitForFunction(() => {
+      const { sources } = globalThis as unknown as { sources: EventSource[] };
+      return sources.length === 2 && { readyState: sources[0]!.readyState };
+    });
+    expect(await former.jsonValue()).toEqual({ readyState: 2 });
+    await first.stop();
+    const second = (await terminal.type("node server.mjs")) as RunningServer;
+    await page.getByText("forgotten").waitFor();
+    await page.close();
+    await second.stop();
+  });
+
   test("the server with all that went to its end", async () => {
     const running = (await terminal.type("node server.mjs")) as RunningServer;
     await expectReview(running.address);
