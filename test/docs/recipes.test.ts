@@ -6,7 +6,6 @@ import { Project } from "./program.ts";
 
 const recipe = (file: string, tag: string): string => block(`docs/recipes/${file}.md`, tag).code;
 
-const [sessions, routes] = recipe("access", "cookie").split(/(?=^app\.post)/m) as [string, string];
 const BUS = `
 import { createEventBus } from "session-progress";
 const bus = createEventBus();
@@ -18,26 +17,28 @@ const app = express().use(express.json());
 const tell = (server) => server.once("listening", () => console.log(server.address().port));
 `;
 const ACCESS = `${APP}
-const answer = (_question, signal) => new Promise((_, reject) => signal.onabort = () => reject(signal.reason));
-${sessions}
+const answer = (_question, signal) => new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+${recipe("access", "cookie")}
 app.post("/login/:user", (req, res) => ((req.session.userId = req.params.user), res.end()));
 app.post("/logout", (req, res) => req.session.destroy(() => res.end()));
 app.get("/me", (req, res) => res.send(req.session.userId ?? "nobody"));
 ${recipe("access", "stop")}
-${routes}
 tell(app.listen(0, "127.0.0.1"));
 `;
 const SHUT_DOWN = `${APP}
 app.post("/runs/:kind", (req, res) => {
   const { sessionId } = bus.start(({ signal }) => new Promise((resolve, reject) => {
     if (req.params.kind === "short") process.once("SIGTERM", () => setImmediate(resolve));
+    if (req.params.kind === "held") process.once("release", resolve);
+    if (req.params.kind === "instant") resolve();
     signal.onabort = () => reject(signal.reason);
   }));
   res.send(sessionId);
 });
+app.post("/release", (_req, res) => (process.emit("release"), res.end()));
 app.get("/events", sseHandler(bus));
 import { sseHandler } from "session-progress/express";
-${recipe("operations", "shut-down").replace("listen(3000)", 'listen(0, "127.0.0.1")').replace("8_000", "500")}
+${recipe("operations", "shut-down").replace("listen(3000)", 'listen(0, "127.0.0.1")').replace("8_000", "Number(process.env.GRACE_MS)")}
 tell(server);
 `;
 const NEST = `
@@ -81,8 +82,8 @@ interface Program {
 }
 
 /** Starts a program and waits for the port that it prints. */
-async function run(name: keyof typeof PROGRAMS): Promise<Program> {
-  const child = project.start(name);
+async function run(name: keyof typeof PROGRAMS, env: Record<string, string> = {}): Promise<Program> {
+  const child = project.start(name, env);
   child.stderr?.pipe(process.stderr);
   const [port] = (await once(child.stdout!, "data")) as [Buffer];
   return { origin: `http://127.0.0.1:${String(port).trim()}`, process: child };
@@ -109,16 +110,28 @@ describe("access", () => {
     const { origin } = await run("access");
     const alice = await login(origin, "alice");
     const bob = await login(origin, "bob");
-    const id = await started(alice("/runs", "POST"));
-    expect((await fetch(`${origin}/events?session_id=${id}`)).status).toBe(401);
-    expect((await bob(`/events?session_id=${id}`)).status).toBe(403);
-    const stream = await alice(`/events?session_id=${id}`);
-    for (const stop of [bob(`/runs/${id}`, "DELETE"), fetch(`${origin}/runs/${id}`, { method: "DELETE" })]) {
+    const id = await started(alice("/jobs", "POST"));
+    expect((await fetch(`${origin}/my/events?session_id=${id}`)).status).toBe(401);
+    expect((await bob(`/my/events?session_id=${id}`)).status).toBe(403);
+    const stream = await alice(`/my/events?session_id=${id}`);
+    for (const stop of [bob(`/jobs/${id}`, "DELETE"), fetch(`${origin}/jobs/${id}`, { method: "DELETE" })]) {
       expect((await stop).status).toBe(404);
     }
-    expect((await alice(`/runs/${id}`, "DELETE")).status).toBe(204);
+    expect((await alice(`/jobs/${id}`, "DELETE")).status).toBe(204);
     expect(await stream.text()).toContain('"status":"cancelled","msg":"Stopped by hand"');
-    expect((await alice(`/runs/${id}`, "DELETE")).status).toBe(404);
+    expect((await alice(`/jobs/${id}`, "DELETE")).status).toBe(404);
+  });
+
+  test("a session that nobody may stop is followed by its owner alone too", async () => {
+    const { origin } = await run("access");
+    const alice = await login(origin, "alice");
+    const bob = await login(origin, "bob");
+    const id = await started(alice("/my/runs", "POST"));
+    expect((await alice(`/jobs/${id}`, "DELETE")).status).toBe(404);
+    expect((await bob(`/my/events?session_id=${id}`)).status).toBe(403);
+    const stream = await alice(`/my/events?session_id=${id}`);
+    expect(stream.status).toBe(200);
+    await stream.body!.cancel();
   });
 
   test.each([
@@ -128,10 +141,10 @@ describe("access", () => {
     const { origin } = await run(name);
     const alice = await login(origin, "alice");
     const other = await login(origin, "alice");
-    const id = await started(alice("/runs", "POST"));
-    const stream = await alice(`/events?session_id=${id}`);
+    const id = await started(alice("/jobs", "POST"));
+    const stream = await alice(`/my/events?session_id=${id}`);
     await alice("/logout", "POST");
-    await other(`/runs/${id}`, "DELETE");
+    await other(`/jobs/${id}`, "DELETE");
     await stream.text();
     expect(await (await alice("/me")).text()).toBe(whom);
   });
@@ -169,7 +182,7 @@ describe("shutting down", () => {
     ["short", "a run that ends within its grace ends for its followers"],
     ["endless", "a run that does not is cut off, and its followers come back"],
   ])("%s: %s; the process exits 0", async (kind) => {
-    const { origin, process: child } = await run("shut-down");
+    const { origin, process: child } = await run("shut-down", { GRACE_MS: "500" });
     const exited = once(child, "exit");
     const id = await (await fetch(`${origin}/runs/${kind}`, { method: "POST" })).text();
     const stream = await fetch(`${origin}/events?session_id=${id}`);
@@ -177,6 +190,20 @@ describe("shutting down", () => {
     const received = await stream.text();
     expect(received.includes("event: end")).toBe(kind === "short");
     expect(received).toMatch(kind === "short" ? /"status":"completed"/ : /retry: \d+\n\n$/);
+    expect(await exited).toEqual([0, null]);
+  });
+
+  test("who asks for a run in the grace period gets 503, over a connection that closes", async () => {
+    const { origin, process: child } = await run("shut-down", { GRACE_MS: "8000" });
+    const exited = once(child, "exit");
+    const start = (kind: string) => fetch(`${origin}/runs/${kind}`, { method: "POST" });
+    await start("held");
+    child.kill("SIGTERM");
+    let answer = await start("instant");
+    while (answer.ok) answer = await start("instant"); // the signal is still on its way
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("connection")).toBe("close");
+    await fetch(`${origin}/release`, { method: "POST" });
     expect(await exited).toEqual([0, null]);
   });
 });
