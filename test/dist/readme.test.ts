@@ -52,7 +52,7 @@ describe.skipIf(chromium === undefined)("README.md, pasted in an empty folder, i
         const file = name ?? "pasted.mjs";
         save(file, code);
         const claims = [...code.matchAll(/\/\/ → (.*)$/gm)].map((match) => match[1]);
-        const printed = await terminal.type(file.endsWith(".ts") ? `npx tsx ${file}` : `node ${file}`);
+        const printed = await terminal.type(/\.m?ts$/.test(file) ? `npx tsx ${file}` : `node ${file}`);
         if (claims.length > 0) expect(printed).toBe(`${claims.join("\n")}\n`);
       }
     },
