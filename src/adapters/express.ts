@@ -1,9 +1,9 @@
 import type { Request, Response } from "express";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
-import type { SseOptions } from "../transport/sse/handler.ts";
+import type { SseOptions } from "../transport/sse/options.ts";
 import { sseHandler as nodeHandler } from "./node.ts";
 
-export type { SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/options.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**

@@ -10,9 +10,10 @@ import { type AnyRequest, carrierOf, hasLeft, inTurn, onLeft } from "../transpor
 import { PipedPeer } from "../transport/node/piped-peer.ts";
 import { forgetBody, isOver, keepOpen } from "../transport/node/response-head.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
-import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
+import { createHandler, type Exchange } from "../transport/sse/handler.ts";
+import type { SseOptions } from "../transport/sse/options.ts";
 
-export type { SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/options.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**

@@ -1,14 +1,15 @@
 import type { Context, Env } from "hono";
 import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { ADDED, OF_A_BODY } from "../transport/answer-headers.ts";
-import { createHandler, type SseOptions } from "../transport/sse/handler.ts";
+import { createHandler } from "../transport/sse/handler.ts";
+import type { SseOptions } from "../transport/sse/options.ts";
 import { checkFramework } from "../transport/check-caller.ts";
 import { liftIdleTimeout, withBunDefaults } from "../transport/fetch/bun.ts";
 import { nodeSide } from "../transport/fetch/node-side.ts";
 import { type Respond, respond } from "../transport/fetch/respond.ts";
 import { warnOfSharedIsolate } from "../transport/fetch/workers.ts";
 
-export type { SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/options.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**

@@ -5,13 +5,14 @@ import type { SessionEventBus } from "../bus/session-event-bus.ts";
 import { SessionProgressError } from "../runtime/errors.ts";
 import type { AnswerHeaders } from "../transport/answer-headers.ts";
 import type { BytePeer } from "../transport/sse/event-stream.ts";
-import { createHandler, type Exchange, type SseOptions } from "../transport/sse/handler.ts";
+import { createHandler, type Exchange } from "../transport/sse/handler.ts";
+import type { SseOptions } from "../transport/sse/options.ts";
 import { checkFramework } from "../transport/check-caller.ts";
 import { type AnyRequest, carrierOf, inTurn } from "../transport/node/client-connection.ts";
 import { isOver, keepOpen, writeHead } from "../transport/node/response-head.ts";
 import { type AnyResponse, ResponsePeer } from "../transport/node/response-peer.ts";
 
-export type { SseOptions } from "../transport/sse/handler.ts";
+export type { SseOptions } from "../transport/sse/options.ts";
 export type { Refusal } from "../transport/sse/refusal.ts";
 
 /**

@@ -126,7 +126,7 @@ export function checkFollowOptions(
   checkOptionNames(what, options, { after: 1, signal: 1 });
   const { after = "start", signal } = options;
   if (typeof after !== "string") throw mismatch("after", 'an id, "start" or "now"', after);
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== "function")
+  if (signal !== undefined && !("aborted" in Object(signal)))
     throw mismatch("signal", "an AbortSignal", signal);
   return { after, signal };
 }

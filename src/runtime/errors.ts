@@ -63,10 +63,15 @@ export function toError(thrown: unknown): Error {
   return new Error(`Thrown: ${describe(thrown)}`, { cause: thrown });
 }
 
+/** An app may hand the same settings to its bus and to its handlers. */
+const SETTINGS =
+  "history retentionMs idleMs maxSessions maxFollowersPerSession maxFollowers maxEventBytes strict backplane singleton " +
+  "session authorize filter keepAliveMs retryMs writeDeadlineMs maxStreamMs mustExist";
+
 /**
  * Refuses a misspelt option, which would be ignored: it may have been the one that says who may follow.
  *
- * @throws {TypeError} Unless `given` is an object whose names are among those of `known`.
+ * @throws {TypeError} Unless `given` is an object whose names are among those of `known`, or other settings of ours.
  */
 export function checkOptionNames(what: string, given: unknown, known: object): void {
   const isObject = typeof given === "object" && given !== null && !isArray(given);
@@ -74,7 +79,7 @@ export function checkOptionNames(what: string, given: unknown, known: object): v
   if (!isObject)
     throw new TypeError(`Expected the options of ${what} to be an object, got a ${kindOf(given)}`);
   for (const [name, value] of Object.entries(given)) {
-    if (value === undefined || Object.hasOwn(known, name)) continue;
+    if (value === undefined || Object.hasOwn(known, name) || SETTINGS.split(" ").includes(name)) continue;
     const names = Object.keys(known).join(", ");
     throw new TypeError(`Expected the options of ${what} to be among ${names}; got \`${name.slice(0, 40)}\``);
   }

@@ -44,11 +44,13 @@ describe("the tarball", () => {
       "THIRD-PARTY-NOTICES.md",
       "docs/growth.svg",
       "docs/performance.md",
+      "docs/clients.md",
       "docs/recipes.md",
       "docs/recipes/access.md",
       "docs/recipes/frameworks.md",
       "docs/recipes/mocks.md",
       "docs/recipes/operations.md",
+      "docs/runtimes.md",
       "docs/why.md",
       "package.json",
     ];

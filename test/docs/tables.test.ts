@@ -24,7 +24,7 @@ describe("the tables of README.md say what the source says", () => {
     expect(names(table("README.md", "field"))).toEqual(namesIn("src/protocol/event.ts", "ProgressReport"));
     expect(names(startRows)).toEqual(namesIn("src/bus/run.ts", "StartOptions"));
     expect(names(busRows)).toEqual(namesIn("src/bus/options.ts", "EventBusOptions"));
-    expect(names(sseRows)).toEqual(namesIn("src/transport/sse/handler.ts", "SseOptions"));
+    expect(names(sseRows)).toEqual(namesIn("src/transport/sse/options.ts", "SseOptions"));
     expect(names(table("README.md", "code"))).toEqual(
       namesIn("src/runtime/errors.ts", "SessionProgressErrorCode"),
     );
@@ -49,7 +49,7 @@ describe("the tables of README.md say what the source says", () => {
     ]);
     const defaults = new Map([
       ...defaultsIn("src/bus/options.ts", "checkOptions"),
-      ...defaultsIn("src/transport/sse/handler.ts", "checkSettings"),
+      ...defaultsIn("src/transport/sse/options.ts", "checkSettings"),
     ]);
     const wordy: Record<string, string> = {
       session: "?session_id=",

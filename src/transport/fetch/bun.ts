@@ -1,5 +1,5 @@
 import { IS_BUN } from "../../runtime/host.ts";
-import type { SseOptions } from "../sse/handler.ts";
+import type { SseOptions } from "../sse/options.ts";
 
 /**
  * Bun cuts a response that is silent for its server's `idleTimeout`: 10 s, which its clock of 4 s may make 8. A longer

@@ -52,17 +52,17 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   }
 
   get pending(): number {
-    return this.#buffered + this.#waitingLength;
-  }
-
-  /** A socket that cannot even be asked takes no more: what fails next gives it up. */
-  get #buffered(): number {
-    const socket = this.#socket;
     try {
-      return (this.#mayDrop ? socket.getBufferedAmount?.() : socket.bufferedAmount) ?? 0;
+      return this.#buffered + this.#waitingLength;
     } catch {
+      // It takes nothing more; what is asked of it next gives it up.
       return Infinity;
     }
+  }
+
+  get #buffered(): number {
+    const socket = this.#socket;
+    return (this.#mayDrop ? socket.getBufferedAmount?.() : socket.bufferedAmount) ?? 0;
   }
 
   /** Whether the socket is closing or closed. */
@@ -89,11 +89,11 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
         }
         if (!this.#took(this.#socket.send(messages[index]!))) return false;
       }
+      if (this.#waiting.length === 0 && this.#buffered <= HIGH_WATER_MARK) return true;
     } catch {
       this.#failed();
       return false;
     }
-    if (this.#waiting.length === 0 && this.#buffered <= HIGH_WATER_MARK) return true;
     this.#ticker.join(this, DRAIN_POLL_MS);
     return false;
   }
@@ -136,6 +136,15 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
   }
 
   tick(): void {
+    try {
+      this.#drain();
+    } catch (thrown) {
+      this.#tell(thrown);
+      this.#failed();
+    }
+  }
+
+  #drain(): void {
     if (this.isOver) {
       this.left();
     } else if (this.#buffered <= HIGH_WATER_MARK / 2) {

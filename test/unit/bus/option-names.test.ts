@@ -3,7 +3,7 @@ import { bindReporter, createEventBus, createReporter, type SessionEventBus } fr
 import { sseHandler as forFetch } from "session-progress/fetch";
 import { sseHandler as forHono } from "session-progress/hono";
 import { sseHandler as forNode } from "session-progress/node";
-import { createRecorder, recordSession } from "session-progress/testing";
+import { recordSession } from "session-progress/testing";
 import { followOverWebSocket } from "session-progress/websocket";
 
 type Take = (bus: SessionEventBus, options: never) => unknown;
@@ -20,7 +20,6 @@ const TAKERS: Readonly<Record<string, Take>> = {
   follow: (bus, options) => bus.follow("s", options),
   close: (bus, options) => bus.close(options),
   followOverWebSocket: (bus, options) => followOverWebSocket(bus, "s", socket, options),
-  createRecorder: (_bus, options) => createRecorder(options),
 };
 const HANDLERS: Readonly<Record<string, Take>> = {
   node: forNode,
@@ -88,4 +87,10 @@ test("a signal must be one", () => {
     );
   }
   expect(() => bus.disconnect("s", "x" as never)).toThrow("Expected `where` to be a function");
+});
+
+test("a bus and its handlers may be handed the same settings", () => {
+  const settings = { maxSessions: 5, keepAliveMs: 1_000 };
+  expect(() => forNode(createEventBus(settings), settings)).not.toThrow();
+  expect(() => createEventBus({ maxEvents: 5 } as never)).toThrow("got `maxEvents`");
 });
