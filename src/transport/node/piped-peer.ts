@@ -70,8 +70,11 @@ export class PipedPeer implements BytePeer {
     const direct = new ResponsePeer(res);
     direct.listener = { onDrain: () => this.listener?.onDrain(), onClose: () => this.listener?.onClose() };
     this.#direct = direct;
-    const waiting = this.stream.read() as Uint8Array | null;
-    const takesMore = waiting === null || direct.write(new SharedBytes(waiting));
+    let takesMore = true;
+    // Up to Node 24 one call reads everything, from 26 on one chunk.
+    for (let waiting = this.#next(); waiting !== null; waiting = this.#next()) {
+      takesMore = direct.write(new SharedBytes(waiting));
+    }
     if (this.#isEnding) {
       direct.end();
     } else {
@@ -79,6 +82,10 @@ export class PipedPeer implements BytePeer {
       if (this.#isFull && takesMore) this.listener?.onDrain();
     }
     this.stream.resume();
+  }
+
+  #next(): Uint8Array | null {
+    return this.stream.read() as Uint8Array | null;
   }
 
   readonly #drained = (): void => {
