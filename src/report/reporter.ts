@@ -86,7 +86,7 @@ interface Origin {
  * @throws {TypeError} If a sink is neither a function nor an object with `event`.
  * @example
  * ```ts
- * const reporter = createReporter((event) => console.log(event));
+ * const reporter = createReporter((event) => socket.send(JSON.stringify(event)));
  * reporter.report({ message: "explicitly" });
  * await reporter.run(async () => reportProgress({ message: "ambiently" }));
  * ```

@@ -1,4 +1,4 @@
-/** A map that holds so many bytes at most: what exceeds them drives out all the rest. */
+/** A map that holds so many bytes at most, unless one value is larger: what exceeds them drives out all the rest. */
 export class Remembered<K, V> {
   bytes = 0;
   readonly #maxBytes: number;

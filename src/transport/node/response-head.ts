@@ -41,9 +41,7 @@ export function forgetBody(store: HeaderStore, res: AnyResponse, status: number)
  */
 export function isOver(res: AnyResponse): boolean {
   if (res.headersSent || res.writableEnded) return true;
-  return isHttp2(res)
-    ? res.stream.destroyed || res.stream.aborted
-    : res.destroyed || res.closed || res.socket?.destroyed === true;
+  return isHttp2(res) ? res.stream.destroyed : res.destroyed || res.closed || res.socket?.destroyed === true;
 }
 
 /** Frameworks and servers may have set an idle timeout; keep-alive and the write deadline replace it. */

@@ -170,8 +170,11 @@ export class WebSocketPeer implements Peer<readonly string[]>, Ticking {
 
   destroy(): void {
     this.left();
-    catchRejection(this.#socket.close(...CLOSE_TOO_SLOW), this.#tell);
-    catchRejection(this.#socket.terminate?.(), this.#tell);
+    try {
+      catchRejection(this.#socket.close(...CLOSE_TOO_SLOW), this.#tell);
+    } finally {
+      catchRejection(this.#socket.terminate?.(), this.#tell);
+    }
   }
 
   /** Nothing is written any more. To be called where the socket cannot tell of its end. */

@@ -183,3 +183,17 @@ test("a socket that can no longer be asked is let go, and ends no process", asyn
   expect(errors).toEqual(["socket is closed"]);
   await bus.close();
 });
+
+test("a socket that takes nothing is cut, also when its close throws", async () => {
+  const bus = createEventBus();
+  let cuts = 0;
+  const close = (): never => {
+    throw new Error("already closed");
+  };
+  bus.on("error", () => undefined);
+  const { socket } = socketWith({ close, terminate: () => cuts++, bufferedAmount: 1e6 });
+  followOverWebSocket(bus, "s", socket, { writeDeadlineMs: 20 });
+  await eventually("it is cut", () => cuts === 1);
+  expect(bus.stats().followers).toBe(0);
+  await bus.close();
+});
