@@ -51,8 +51,11 @@ for (let tries = 0; tries < 100 && after.stats.followers > HEALTHY; tries++) {
   after = await ask(server);
 }
 await ask(server, { ask: "end" });
-await delay(1_000);
-const last = await ask(healthy);
+let last = await ask(healthy);
+for (let tries = 0; tries < 100 && last.ended < HEALTHY; tries++) {
+  await delay(100);
+  last = await ask(healthy);
+}
 healthy.kill();
 const closed = await ask(server, { ask: "close" });
 await Promise.race([once(server, "exit"), delay(10_000)]);

@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { createEventBus } from "session-progress";
 import { sseHandler as expressHandler } from "session-progress/express";
@@ -89,4 +90,16 @@ describe.each([
     await expect(Promise.all(decided)).resolves.toEqual([false, false]);
     expect(decided).toHaveLength(2);
   });
+});
+
+test("a request and a response that were made up, without a socket, are followed like others", async () => {
+  const bus = createEventBus();
+  const req = new IncomingMessage(new Socket());
+  Object.assign(req, { method: "GET", url: "/events?session_id=s" });
+  const res = new ServerResponse(req);
+  for (const one of [req, res]) Object.defineProperty(one, "socket", { value: undefined });
+  await nodeHandler(bus)(req, res);
+  expect(bus.stats().followers).toBe(1);
+  bus.end("s");
+  await bus.close();
 });
