@@ -33,6 +33,8 @@ export function inTurn(req: AnyRequest, res: AnyResponse, answer: () => Promise<
     return answer();
   }
   reserveStack();
+  // Node goes on with what it has read already: thousands of requests, each of which would hold memory.
+  if (socket.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const ahead = waiting.get(socket) ?? 0;
     const forget = onLeft(req, resolve);
